@@ -1,0 +1,48 @@
+"""HTTP manners of the Social Connect API: tokens, request budget, retries, errors and paging. Knows no warehouse.
+
+with SocialConnect("https://api.engagor.com", [SecretStr(token)]) as api:
+    for page in api.pages("/123/inbox/mentions", {"sort": "dateadd:asc", "limit": 100, ...}):
+        ...
+"""
+
+from pipelines.api.budget import RequestBudget
+from pipelines.api.client import Page, RequestReport, Response, SocialConnect, Timeouts
+from pipelines.api.errors import (
+    ApiError,
+    AuthenticationFailed,
+    BudgetUsedUp,
+    ForeignNextUrl,
+    InvalidParameter,
+    NotFound,
+    PagingBroken,
+    PermissionDenied,
+    RateLimitReached,
+    RepeatedPage,
+    ResponseUnreadable,
+    ServerFailed,
+    SocialConnectError,
+    TransportFailed,
+)
+
+__all__ = [
+    "ApiError",
+    "AuthenticationFailed",
+    "BudgetUsedUp",
+    "ForeignNextUrl",
+    "InvalidParameter",
+    "NotFound",
+    "Page",
+    "PagingBroken",
+    "PermissionDenied",
+    "RateLimitReached",
+    "RepeatedPage",
+    "RequestBudget",
+    "RequestReport",
+    "Response",
+    "ResponseUnreadable",
+    "ServerFailed",
+    "SocialConnect",
+    "SocialConnectError",
+    "Timeouts",
+    "TransportFailed",
+]

@@ -1,0 +1,264 @@
+"""Keeps count of how many requests the API still allows, so that none is sent in vain. Pure: the clock is an argument.
+
+The API allows a number of requests in a frame of time (350 an hour), counted per user, and tells the state of it with
+each answer. A refused request costs an answer and brings nothing, so the budget foresees it. What it stands on:
+
+* `x-ratelimit-remaining` is what the server had left when it answered. Requests on their way are deducted from it, and
+  so are those whose answer told nothing: it may be too low by a few, never too high.
+* `x-ratelimit-reset` is unix time by the server's clock. It is read as a distance from the answer's own `Date`, so a
+  wrong clock on either side does no harm; without `Date`, from our clock. Both are whole seconds, hence one second more.
+* A reset further ahead than one frame cannot be right and is taken as one frame; one in the past says nothing.
+* Without a usable reset in any answer, a frame ends one frame's length (`x-ratelimit-time`, else one hour) after the
+  first request that we know of in it. Whoever began the frame began it then or earlier, so it is over by then.
+* A token refused again, in its first requests after such a wait, shows that the reset is not to be trusted: then it
+  rests for one whole frame.
+* While nothing has been told, requests are sent.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from threading import Lock
+
+__all__ = ["Lease", "RateLimitHeaders", "Refusal", "RequestBudget", "read_rate_limit_headers"]
+
+_DEFAULT_FRAME_SECONDS = 3600.0
+_LONGEST_FRAME_SECONDS = 86_400.0
+_CLOCK_GRAIN_SECONDS = 1.0
+_SAME_RESET_SECONDS = 2.0
+"""Two answers of one frame may tell a reset that differs by rounding, no more."""
+
+
+@dataclass(frozen=True)
+class RateLimitHeaders:
+    """What one answer told about the rate limit; None where it told nothing usable."""
+
+    limit_count: int | None = None
+    frame_seconds: float | None = None
+    remaining_count: int | None = None
+    seconds_to_reset: float | None = None
+
+
+def read_rate_limit_headers(headers: Mapping[str, str], now: float) -> RateLimitHeaders:
+    """Reads the `x-ratelimit-*` headers, each of which may be absent or nonsense.
+
+    Args:
+        headers: the answer's headers, found by lower-case name.
+        now: unix seconds when the answer came, used where it has no readable `Date`.
+    """
+    limit, frame, remaining, reset = (
+        _whole_number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "time", "remaining", "reset")
+    )
+    seconds_to_reset = None if reset is None else reset - _server_time(headers.get("date"), now)
+    return RateLimitHeaders(
+        limit_count=limit if limit is not None and limit > 0 else None,
+        frame_seconds=frame if frame is not None and 0 < frame <= _LONGEST_FRAME_SECONDS else None,
+        remaining_count=None if remaining is None else max(remaining, 0),
+        seconds_to_reset=seconds_to_reset if seconds_to_reset is not None and seconds_to_reset > 0 else None,
+    )
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to send one request with one token; to be given back with `settle`."""
+
+    token_index: int
+    number: int
+    is_alone: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """No request may be sent before `resume_at` (unix seconds); never again when it is None."""
+
+    resume_at: float | None
+
+
+class RequestBudget:
+    """The request allowance of all tokens, shared by all threads of a client.
+
+    Args:
+        token_count: how many tokens there are; of those that may be used, the one with most left is.
+        clock: gives unix seconds.
+        max_requests: the caller's own limit for the life of the budget.
+    """
+
+    def __init__(self, token_count: int, clock: Callable[[], float], max_requests: int | None = None) -> None:
+        self._clock = clock
+        self._max_requests = max_requests
+        self._allowances = [_Allowance() for _ in range(token_count)]
+        self._lock = Lock()
+        self._request_count = 0
+        self._refused_count = 0
+
+    @property
+    def request_count(self) -> int:
+        """Requests sent so far, each attempt counted."""
+        return self._request_count
+
+    @property
+    def refused_count(self) -> int:
+        """Requests that the API refused because of its rate limit."""
+        return self._refused_count
+
+    @property
+    def remaining_count(self) -> int | None:
+        """Requests that may still be sent now; None while a token's allowance is not known and the caller set no limit."""
+        with self._lock:
+            now = self._clock()
+            lefts = [allowance.left_count(now) for allowance in self._allowances]
+            told = math.inf if None in lefts else sum(left for left in lefts if left is not None)
+            own = math.inf if self._max_requests is None else self._max_requests - self._request_count
+            least = min(told, own)
+            return None if least == math.inf else int(least)
+
+    @property
+    def resume_at(self) -> float | None:
+        """Unix seconds from which the API allows a request again; None when it allows one now."""
+        with self._lock:
+            now = self._clock()
+            ends = [allowance.closed_until(now) for allowance in self._allowances]
+            return None if None in ends else min(end for end in ends if end is not None)
+
+    def lease(self) -> Lease | Refusal:
+        """The right to send one request now, or from when on there may be one."""
+        with self._lock:
+            if self._max_requests is not None and self._request_count >= self._max_requests:
+                return Refusal(resume_at=None)
+            now = self._clock()
+            ends = [allowance.closed_until(now) for allowance in self._allowances]
+            open_indexes = [index for index, end in enumerate(ends) if end is None]
+            if not open_indexes:
+                return Refusal(resume_at=min(end for end in ends if end is not None))
+            token_index = max(open_indexes, key=lambda index: self._allowances[index].preference(now))
+            allowance = self._allowances[token_index]
+            self._request_count += 1
+            return Lease(token_index, self._request_count, is_alone=allowance.begin(self._request_count, now))
+
+    def settle(self, lease: Lease, told: RateLimitHeaders, *, is_refused: bool = False) -> None:
+        """Ends a request with what its answer told (nothing, if there was none).
+
+        Args:
+            lease: what `lease` gave for this request.
+            told: the rate limit headers of its answer.
+            is_refused: whether the answer was that the rate limit is reached.
+        """
+        with self._lock:
+            now = self._clock()
+            allowance = self._allowances[lease.token_index]
+            if is_refused:
+                self._refused_count += 1
+                allowance.refuse(told, now)
+            else:
+                allowance.accept(lease, told, now)
+
+
+@dataclass
+class _Allowance:
+    """What is known of one token's current frame; `remaining_count` is before deducting requests on their way."""
+
+    limit_count: int | None = None
+    frame_seconds: float = _DEFAULT_FRAME_SECONDS
+    remaining_count: int | None = None
+    in_flight_count: int = 0
+    last_lease_number: int = 0
+    began_at: float | None = None
+    reset_at: float | None = None
+    is_refused: bool = False
+    follows_refusal: bool = False
+
+    def left_count(self, now: float) -> int | None:
+        self._renew(now)
+        return None if self.remaining_count is None else max(self.remaining_count - self.in_flight_count, 0)
+
+    def closed_until(self, now: float) -> float | None:
+        return self._ends_at() if self.left_count(now) == 0 else None
+
+    def preference(self, now: float) -> tuple[float, int]:
+        left = self.left_count(now)
+        return (math.inf if left is None else left, -self.in_flight_count)
+
+    def begin(self, number: int, now: float) -> bool:
+        is_alone = self.in_flight_count == 0
+        self.in_flight_count += 1
+        self.last_lease_number = number
+        if self.began_at is None:
+            self.began_at = now
+        return is_alone
+
+    def accept(self, lease: Lease, told: RateLimitHeaders, now: float) -> None:
+        reset_at = self._end(told, now)
+        if self.is_refused:
+            return  # sent before the refusal came: that nothing is left is the later news
+        self.follows_refusal = False
+        known, told_count = self.remaining_count, told.remaining_count
+        if told_count is None:
+            self._deduct()
+            return
+        was_alone = lease.is_alone and lease.number == self.last_lease_number
+        moved_seconds = reset_at - self.reset_at if reset_at and self.reset_at else 0.0
+        is_new_frame = moved_seconds > _SAME_RESET_SECONDS or (was_alone and known is not None and told_count > known)
+        if is_new_frame:
+            self.began_at = now
+        if known is None or was_alone or is_new_frame:
+            self.remaining_count, self.reset_at = told_count, reset_at or self.reset_at
+        elif moved_seconds < -_SAME_RESET_SECONDS:
+            self._deduct()  # overtaken by the first answer of a later frame
+        else:
+            # Answers overtake each other, and within a frame each leaves less.
+            self.remaining_count, self.reset_at = min(known, told_count), reset_at or self.reset_at
+
+    def refuse(self, told: RateLimitHeaders, now: float) -> None:
+        reset_at = self._end(told, now)
+        self.remaining_count = 0
+        self.is_refused = True
+        if self.follows_refusal:
+            self.reset_at = now + self.frame_seconds
+        elif reset_at is not None:
+            self.reset_at = reset_at
+        elif self.reset_at is None:
+            self.reset_at = (now if self.began_at is None else self.began_at) + self.frame_seconds
+
+    def _deduct(self) -> None:
+        if self.remaining_count is not None:
+            self.remaining_count = max(self.remaining_count - 1, 0)
+
+    def _end(self, told: RateLimitHeaders, now: float) -> float | None:
+        """Ends one request, and gives when the frame of its answer is over, as far as told."""
+        self._renew(now)
+        self.in_flight_count -= 1
+        self.limit_count = told.limit_count or self.limit_count
+        self.frame_seconds = told.frame_seconds or self.frame_seconds
+        if told.seconds_to_reset is None:
+            return None
+        return now + min(told.seconds_to_reset, self.frame_seconds) + _CLOCK_GRAIN_SECONDS
+
+    def _ends_at(self) -> float | None:
+        if self.reset_at is not None:
+            return self.reset_at
+        return None if self.began_at is None else self.began_at + self.frame_seconds
+
+    def _renew(self, now: float) -> None:
+        ends_at = self._ends_at()
+        if ends_at is None or now < ends_at:
+            return
+        self.follows_refusal, self.is_refused = self.is_refused, False
+        self.remaining_count = self.limit_count
+        self.began_at = None
+        self.reset_at = None
+
+
+def _whole_number(text: str | None) -> int | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return int(number) if math.isfinite(number) else None
+
+
+def _server_time(date: str | None, now: float) -> float:
+    try:
+        return parsedate_to_datetime(date or "").timestamp()
+    except (ValueError, OverflowError):
+        return now
