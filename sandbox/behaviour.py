@@ -1,4 +1,4 @@
-"""What the public documentation leaves open about the API, as switches; each default is the reading that is harder on a client."""
+"""What the documentation leaves open about the API, as switches; each default is the harder reading."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Repeatable draws: every drawn value is a function of a key and a name, never of the order in which it was asked for."""
+"""Repeatable draws: a drawn value is a function of a key and a name, never of the order in which it was asked for."""
 
 from collections.abc import Sequence
 from typing import TypeVar

@@ -1,7 +1,7 @@
 """The life of every message, planned in arrays: when it comes in, who does what with it and when.
 
-A plan covers a span of arrivals. It is a function of the seed, the account and the number of the span only, so a history
-grows span by span as the clock moves and never changes what it said before. Instants are unix seconds, UTC.
+A plan covers a span of arrivals. It is a function of the seed, the account and the number of the span only, so a
+history grows span by span as the clock moves and never changes what it said before. Instants are unix seconds, UTC.
 """
 
 from dataclasses import dataclass, fields
@@ -68,8 +68,8 @@ class Slot(IntEnum):
 class History:
     """Messages in the order in which they were added; every array has one entry a message.
 
-    `topic`, `channel`, `language` and the agents are positions in their lists, the tag columns are sets of positions of tags
-    as bits. `times[:, slot]` is when that slot happens, or NEVER. Messages found by two topics share a `serial`.
+    `topic`, `channel`, `language` and the agents are positions in their lists, the tag columns are sets of positions of
+    tags as bits. `times[:, slot]` is when that slot happens, or NEVER. Messages found by two topics share a `serial`.
     """
 
     serial: Instants
@@ -112,7 +112,9 @@ def expected_count(start: int, end: int, per_day: float) -> float:
     return float((_weights(start, end)[0]).sum()) * per_day / 24
 
 
-def plan(organisation: Organisation, *, seed: int, span: int, start: int, end: int, count: int, authors: int) -> History:
+def plan(
+    organisation: Organisation, *, seed: int, span: int, start: int, end: int, count: int, authors: int
+) -> History:
     """Plan `count` messages that are added in [start, end), from a public of `authors` people a channel."""
     rng = np.random.default_rng([seed, organisation.account_id, span])
     dice = _Dice(rng, count)
@@ -207,7 +209,7 @@ def _channels_and_languages(dice: _Dice, organisation: Organisation, topic: Inst
 
 
 def _lateness(dice: _Dice, channel: Instants) -> Instants:
-    """Seconds from publication to arrival: seconds for conversations, minutes in public, hours to weeks when crawled."""
+    """Seconds from publication to arrival: few in conversations, minutes in public, hours to weeks when crawled."""
     usual = np.where(_PRIVATE[channel], dice.between(0, 8), dice.duration(70, 1.2))
     late = np.where(dice.share(0.05), dice.duration(5 * HOUR, 1.0), usual)
     very_late = np.where(dice.share(0.012), dice.between(DAY, 9 * DAY), late)
@@ -217,7 +219,7 @@ def _lateness(dice: _Dice, channel: Instants) -> Instants:
 
 
 def _copy_into_other_topics(dice: _Dice, columns: dict[str, Any]) -> None:
-    """Turn some public messages into the find of another topic of the message before them: same id, another unique_id."""
+    """Turn some public messages into another topic's find of the message before them: same id, another unique_id."""
     before = np.maximum(np.arange(dice.count) - 1, 0)
     fits = ~_PRIVATE[columns["channel"][before]] & (columns["topic"] != columns["topic"][before])
     copied = dice.share(0.08) & fits
@@ -328,7 +330,9 @@ class _Lives:
         self._work(Slot.PENDING, handled & dice.share(0.28), first, dice.duration(200, 1.5))
         self._work(Slot.REASSIGN, handled & (first != second), first, dice.duration(1_500, 1.3))
         self._work(Slot.REPLY, handled & dice.share(0.78), second, dice.duration(1_100, 1.6))
-        self._work(Slot.LIKE, (handled & dice.share(0.08)) | (self.brand & dice.share(0.1)), second, dice.duration(60, 1.0))
+        self._work(
+            Slot.LIKE, (handled & dice.share(0.08)) | (self.brand & dice.share(0.1)), second, dice.duration(60, 1.0)
+        )
 
     def _ending(self, handled: Flags, automatic: Flags, second: Instants) -> None:
         dice = self.dice
@@ -339,13 +343,17 @@ class _Lives:
         by_rule = self.now + np.where(self.chat, dice.between(20, 240), dice.between(0, 3))
         self.times[:, Slot.RESOLVE] = np.where(automatic, by_rule, self.times[:, Slot.RESOLVE])
         self.now = np.where(automatic, by_rule, self.now)
-        self._at(Slot.CSAT, self.private & (resolved | automatic) & dice.share(0.2), self.now + dice.duration(1_500, 1.5))
+        self._at(
+            Slot.CSAT, self.private & (resolved | automatic) & dice.share(0.2), self.now + dice.duration(1_500, 1.5)
+        )
         todo = self.times[:, Slot.TODO] != NEVER
         self._work(Slot.TODO_DONE, todo & dice.share(0.7), second, dice.duration(4_000, 1.2))
         reopened = (resolved | automatic) & dice.share(0.12)
         self._at(Slot.REOPEN, reopened, self.now + dice.duration(9 * HOUR, 1.5))
         self._work(Slot.SECOND_REPLY, reopened & dice.share(0.8), second, dice.duration(1_500, 1.4))
-        self._work(Slot.SECOND_RESOLVE, reopened & dice.share(0.85), second, np.where(at_once, 0, dice.duration(900, 1.4)))
+        self._work(
+            Slot.SECOND_RESOLVE, reopened & dice.share(0.85), second, np.where(at_once, 0, dice.duration(900, 1.4))
+        )
 
     def _afterwards(self, late: Instants) -> None:
         dice = self.dice

@@ -17,7 +17,7 @@ LAST_DAY = date(2034, 12, 31)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Working time on one day of the week (Monday is 1), local time as "HHMM", `end` excluded; "2400" is the day's end."""
+    """Working time on a day of the week (Monday is 1), local time as "HHMM", `end` excluded; "2400" ends the day."""
 
     dayofweek: int
     start: str
@@ -80,5 +80,5 @@ def calendar(zone: str, periods: tuple[Period, ...]) -> Calendar:
 def _instant(day: date, clock: str, timezone: ZoneInfo) -> int:
     hours, minutes = int(clock[:2]), int(clock[2:])
     midnight = datetime(day.year, day.month, day.day, tzinfo=timezone)
-    # Wall-clock arithmetic: adding to an aware datetime of zoneinfo moves the hands, and 2400 becomes the next midnight.
+    # Adding to an aware datetime of zoneinfo moves the hands of the clock, and 2400 becomes the next midnight.
     return int((midnight + timedelta(hours=hours, minutes=minutes)).astimezone(UTC).timestamp())

@@ -1,4 +1,4 @@
-"""The care organisation of one account: its topics, people, teams, opening hours and tags, and how the API shows them."""
+"""The care organisation of an account: topics, people, teams, opening hours and tags, and how the API shows them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An agent. `shift` is when the agent really works; `schedule` is what the account says, or None when nothing is set."""
+    """An agent. `shift` is when the agent really works; `schedule` is what the account says, if anything."""
 
     id: int
     name: str
@@ -156,11 +156,11 @@ _USERS = (
     ("Observer (read only)", "observer", 2, 3, None),
 )
 
-_TEAMS = ("Care Europe", "Care Americas & night", "Bengaluru – 2nd line")
+_TEAMS = ("Care Europe", "Care Americas & night", "Bengaluru — 2nd line")
 
 _PROJECTS = (("Customer care", True), ("Brand & Campaigns", True), ("Archive (do not use)", False))
 
-# name, project, team, channels with weights, languages (repeated = more often), volume, in the default inbox
+# name, project, team, channels with weights, languages (repeated: more often), volume, in the default inbox
 _TOPICS: tuple[tuple[str, int, int, dict[str, float], tuple[str, ...], float, bool], ...] = (
     ("CEO's", 1, 0, {"twitter": 6, "news": 3, "blogs": 2, "linkedin": 2}, ("fr", "nl", "en"), 0.08, False),
     (
@@ -209,7 +209,7 @@ _TOPICS: tuple[tuple[str, int, int, dict[str, float], tuple[str, ...], float, bo
         False,
     ),
     (
-        "Brand watch – tous réseaux",
+        "Brand watch — tous réseaux",
         1,
         2,
         {"twitter": 4, "tiktok": 4, "youtube": 3, "blogs": 3, "news": 2, "instagram": 2, "facebook": 1},
@@ -219,7 +219,7 @@ _TOPICS: tuple[tuple[str, int, int, dict[str, float], tuple[str, ...], float, bo
     ),
 )
 
-# Names as found in real accounts: parentheses, accents, leading underscores, quotes, commas. Children follow their parent.
+# Names as in real accounts: parentheses, accents, leading underscores, quotes, commas. Children follow their parent.
 _TAGS = (
     ("(LANGUAGE)", False, None),
     ("FR", True, 0),
@@ -249,7 +249,7 @@ SENTIMENTS = ("negative", "neutral", "positive", "unset")
 LANGUAGES = ("en", "nl", "fr", "de", "es", "ja", "hi", "ar")
 
 
-def found(account_id: int, position: int, now: int) -> Organisation:
+def establish(account_id: int, position: int, now: int) -> Organisation:
     """The organisation of the account that stands at this position in the sandbox's list of accounts."""
     draw = Draw(account_id)
     schedules = tuple(
@@ -288,7 +288,9 @@ def found(account_id: int, position: int, now: int) -> Organisation:
         )
         for index, (name, project, team, channels, languages, volume, default_inbox) in enumerate(_TOPICS)
     )
-    tag_ids = [35_792 + 1_000_000 * position + 611 * index + draw.below(500, f"tag {index}") for index in range(len(_TAGS))]
+    tag_ids = [
+        35_792 + 1_000_000 * position + 611 * index + draw.below(500, f"tag {index}") for index in range(len(_TAGS))
+    ]
     tags = tuple(
         Tag(id=tag_ids[index], name=name, smart=smart, parent_id=None if parent is None else tag_ids[parent])
         for index, (name, smart, parent) in enumerate(_TAGS)

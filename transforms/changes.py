@@ -32,7 +32,7 @@ def only_changes(contract: Contract, tables: dict[str, pa.Table], known: pa.Tabl
     if known.num_rows == 0:
         return tables
     root = contract.root
-    key = ", ".join(f'"{name}"' for name in root.key_names)
+    key = _names(root.object_key)
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         con.register("known", known)
@@ -44,14 +44,23 @@ def only_changes(contract: Contract, tables: dict[str, pa.Table], known: pa.Tabl
             f" ANTI JOIN unchanged USING ({key})"
         )
         return {
-            table.name: con.execute(_changed_rows(table, key)).to_arrow_table().cast(arrow_schema(table)) for table in contract.tables
+            table.name: con.execute(_changed_rows(table, root)).to_arrow_table().cast(arrow_schema(table)) for table in contract.tables
         }
 
 
-def _changed_rows(table: Table, key: str) -> str:
-    changed = f"SELECT * FROM new_{table.name} ANTI JOIN unchanged USING ({key})"
+def _changed_rows(table: Table, root: Table) -> str:
+    same_object = " AND ".join(f'object."{ours}" = row."{theirs}"' for ours, theirs in zip(root.object_key, table.object_key, strict=True))
+    changed = f"SELECT row.* FROM new_{table.name} AS row ANTI JOIN unchanged AS object ON {same_object}"
     if table.parent is None:
         return changed
+    key = ", ".join(f'"{ours}" AS "{theirs}"' for ours, theirs in zip(root.object_key, table.object_key, strict=True))
     positions = ", ".join(f'-1 AS "{name}"' for name in table.key_names if name.endswith("position"))
-    emptied = f"SELECT {key}, {positions}, _loaded_at, TRUE AS _is_removed FROM rewritten ANTI JOIN new_{table.name} USING ({key})"
+    emptied = (
+        f"SELECT {key}, {positions}, _loaded_at, TRUE AS _is_removed"
+        f" FROM rewritten AS object ANTI JOIN new_{table.name} AS row ON {same_object}"
+    )
     return f"{changed} UNION ALL BY NAME {emptied}"
+
+
+def _names(columns: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)

@@ -1,11 +1,12 @@
 """Flattens API objects into relational Arrow tables, with DuckDB in process: Python never loops over records.
 
-A batch of response bodies goes through four steps, all in one in-memory database:
+A batch of response bodies goes through four steps:
 
-1. `records`: each object of the bodies' record lists as JSON text, with its place in the batch.
-2. `typed`: one typed read of that text (`json_transform`) as the contract declares it. It reads PHP's `[]` as an empty object, but turns
+1. The bodies are cut into records, each JSON text untouched, and looked at once by a strict reader of the declared shape
+   (`transforms.drift.is_as_declared`).
+2. `typed`: one typed read of the texts (`json_transform`) as the contract declares them. It reads PHP's `[]` as an empty object, but turns
    what it cannot read into null without a word, so
-3. the shapes of the batch are compared with the contract (`transforms.drift`), and
+3. when the strict reader refused the batch, its shapes are compared with the contract (`transforms.drift.find_drift`), and
 4. one SELECT per table makes the rows. Where a shape differed, that table's SELECT also looks at the text and keeps in `_extra` what the
    typed read did not take.
 """
@@ -19,12 +20,14 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from transforms.contract import Items, ListOf, Nested, Value
-from transforms.drift import SHAPE, Drift, find_drift
+from transforms.contract import Items, LeftOut, ListOf, Nested, Value
+from transforms.drift import Drift, find_drift, is_as_declared, read_records, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    import msgspec
 
     from transforms.contract import Column, Contract, Node, Table, Type
 
@@ -58,7 +61,7 @@ QUARANTINE = pa.schema(
 
 # The span that Python, pandas and Arrow can all hold: years 1 to 9999.
 _FIRST_SECOND, _LAST_SECOND = -62135596800, 253402300799
-_PAGES_PER_CHUNK = 10
+_RECORDS_PER_CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -86,21 +89,20 @@ def flatten(
         thread_count: threads of the in-process database.
 
     Returns:
-        One Arrow table per table of the contract, with exactly its columns, in the order of the batch.
+        One Arrow table per table of the contract, with exactly its columns.
 
     Raises:
-        duckdb.Error: a body is not JSON (the API client has refused such bodies already).
+        msgspec.DecodeError: a body is not JSON, or has no list at `records_path` (the API client has refused such bodies already).
     """
+    records = [record for body in bodies for record in read_records(body, records_path)]
     with duckdb.connect(config={"threads": thread_count}) as con:
         con.execute("SET TimeZone = 'UTC'")
-        pages = pa.table({"page": range(len(bodies)), "body": pa.array(bodies, pa.string())})
-        # The database reads an Arrow table in parallel only by its chunks.
-        con.register("bodies", pa.Table.from_batches(pages.to_batches(max_chunksize=_PAGES_PER_CHUNK), pages.schema))
         constants = {"account_id": account_id, "loaded_at": loaded_at}
-        _read_records(con, contract, records_path, account_id)
+        _read_typed(con, contract, records, account_id)
         quarantine = _take_out_unreadable(con, contract, constants)
         _keep_latest(con, contract)
-        drift = find_drift(con, contract)
+        as_declared = all(is_as_declared(contract, body, records_path) for body in bodies)
+        drift = () if as_declared else find_drift(con, contract)
         tables = {
             table.name: con.execute(_select(table, contract, drift), constants).to_arrow_table().cast(arrow_schema(table))
             for table in contract.tables
@@ -113,25 +115,17 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([pa.field(column.name, ARROW[column.type], nullable=not column.is_required) for column in table.all_columns])
 
 
-def _read_records(con: duckdb.DuckDBPyConnection, contract: Contract, records_path: str, account_id: str) -> None:
-    salt = f"{account_id}/{contract.fingerprint}/"
+def _read_typed(con: duckdb.DuckDBPyConnection, contract: Contract, records: Sequence[msgspec.Raw], account_id: str) -> None:
+    texts = pa.table({"sequence": range(len(records)), "j": pa.array(map(bytes, records), pa.binary(), size=len(records)).cast(pa.string())})
+    # The database reads an Arrow table in parallel only by its chunks.
+    con.register("records", pa.Table.from_batches(texts.to_batches(max_chunksize=_RECORDS_PER_CHUNK), texts.schema))
     con.execute(
         f"""
         CREATE TEMP TABLE typed AS
-        SELECT
-          sequence,
-          j,
-          md5(concat($salt, j)) AS _content_hash,
-          json_transform(j, {_literal(json.dumps(_typed_shape(contract.root.element)))}) AS e,
-          {SHAPE} AS shape
-        FROM (
-          SELECT
-            page * 1000000 + unnest(range(len(records))) AS sequence,
-            unnest(records) AS j
-          FROM (SELECT page, from_json(json_extract(body, $records_path), '["JSON"]') AS records FROM bodies)
-        )
+        SELECT sequence, j::JSON AS j, md5(concat($salt, j)) AS _content_hash, json_transform(j, {_shape(contract.root.element)}) AS e
+        FROM records
         """,
-        {"salt": salt, "records_path": records_path},
+        {"salt": f"{account_id}/{contract.fingerprint}/"},
     )
 
 
@@ -164,6 +158,10 @@ def _keep_latest(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         con.execute(f"DELETE FROM typed WHERE sequence NOT IN (SELECT max(sequence) FROM typed GROUP BY {key})")
 
 
+def _shape(node: Node) -> str:
+    return _literal(json.dumps(_typed_shape(node)))
+
+
 def _typed_shape(node: Node) -> object:
     """The contract's node in the words of `json_transform`."""
     match node:
@@ -175,11 +173,14 @@ def _typed_shape(node: Node) -> object:
             return {
                 spelling: _typed_shape(field)
                 for name, field in node.fields.items()
-                for spelling in (name, *(field.also if isinstance(field, Value) else ()))
+                if not isinstance(field, LeftOut)
+                for spelling in spellings(name, field)
             }
         case ListOf():
             # An element may be found under a key or in a list: which of the two is looked at when its rows are made.
             return "JSON" if node.keyed_by else [_typed_shape(node.of)]
+        case LeftOut():
+            raise TypeError("a field that is left out is not read")
 
 
 def _select(table: Table, contract: Contract, drift: tuple[Drift, ...]) -> str:
@@ -197,11 +198,7 @@ def _select(table: Table, contract: Contract, drift: tuple[Drift, ...]) -> str:
         expressions |= {name: _member("e", (name,)) for name in contract.key}
     columns = ", ".join(f"{expressions.get(c.name, _quote(c.name))} AS {_quote(c.name)}" for c in table.all_columns)
     looks_at_text = {finding.table for finding in drift}
-    return f"SELECT {columns} FROM {_rows(table, contract, looks_at_text)} ORDER BY {', '.join(_order(table))}"
-
-
-def _order(table: Table) -> tuple[str, ...]:
-    return ("sequence", *(name for name in table.key_names if name.endswith("position")))
+    return f"SELECT {columns} FROM {_rows(table, contract, looks_at_text)}"
 
 
 def _rows(table: Table, contract: Contract, looks_at_text: set[str]) -> str:
@@ -210,10 +207,11 @@ def _rows(table: Table, contract: Contract, looks_at_text: set[str]) -> str:
         return "typed"
     parent = table.parent
     needs_text = _needs_text(table, contract, looks_at_text)
-    carried = ["sequence", *(f"{_member('e', (name,))} AS {_quote(name)}" for name in contract.key if parent.parent is None)]
-    if parent.parent is not None:
-        carried += [_quote(name) for name in contract.key]
-        carried += [f"{_quote(a)} AS {_quote(b)}" for a, b in zip(parent.key_names[2:], table.key_names[2:-1], strict=True)]
+    if parent.parent is None:
+        inherited = [_member("e", (name,)) for name in contract.key]
+    else:
+        inherited = [_quote(name) for name in parent.key_names[1:]]
+    carried = ["sequence", *(f"{value} AS {_quote(name)}" for value, name in zip(inherited, table.key_names[1:-1], strict=True))]
     keys = ", ".join(carried)
     parent_rows = _rows(parent, contract, looks_at_text)
     if table.keyed_by:
@@ -225,7 +223,7 @@ def _rows(table: Table, contract: Contract, looks_at_text: set[str]) -> str:
 
 def _keyed_rows(table: Table, keys: str, parent_rows: str) -> str:
     """Elements from a list, from an object of elements by key, or from an object of lists of elements by key."""
-    shape = _literal(json.dumps(_typed_shape(table.element)))
+    shape = _shape(table.element)
     pointer = "concat('/', replace(replace(k, '~', '~0'), '/', '~1'))"
     by_key = f"list_transform(json_keys(found), lambda k: {{'k': k, 'v': json_extract(found, {pointer})}})"
     entries = f"CASE json_type(found) WHEN 'OBJECT' THEN {by_key} WHEN 'ARRAY' THEN [{{'k': NULL, 'v': found}}] END"

@@ -3,10 +3,12 @@
 The API allows a number of requests in a frame of time (350 an hour), counted per user, and tells the state of it with
 each answer. A refused request costs an answer and brings nothing, so the budget foresees it. What it stands on:
 
-* `x-ratelimit-remaining` is what the server had left when it answered. Requests on their way are deducted from it, and
-  so are those whose answer told nothing: it may be too low by a few, never too high.
+* `x-ratelimit-remaining` is what the server had left when it answered. Requests on their way are deducted from it,
+  and so are those whose answer told nothing: it may be too low by a few, and too high only by what another program
+  that uses the same user has sent since.
 * `x-ratelimit-reset` is unix time by the server's clock. It is read as a distance from the answer's own `Date`, so a
-  wrong clock on either side does no harm; without `Date`, from our clock. Both are whole seconds, hence one second more.
+  wrong clock on either side does no harm; from our clock where there is no `Date`, or one by which the reset does not
+  lie ahead within one frame. All are whole seconds, hence one more.
 * A reset further ahead than one frame cannot be right and is taken as one frame; one in the past says nothing.
 * Without a usable reset in any answer, a frame ends one frame's length (`x-ratelimit-time`, else one hour) after the
   first request that we know of in it. Whoever began the frame began it then or earlier, so it is over by then.
@@ -18,6 +20,7 @@ each answer. A refused request costs an answer and brings nothing, so the budget
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from threading import Lock
 
@@ -32,12 +35,15 @@ _SAME_RESET_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class RateLimitHeaders:
-    """What one answer told about the rate limit; None where it told nothing usable."""
+    """What one answer told about the rate limit; None where it told nothing usable.
+
+    `reset_at` is unix seconds by our clock, and lay ahead when the answer came.
+    """
 
     limit_count: int | None = None
     frame_seconds: float | None = None
     remaining_count: int | None = None
-    seconds_to_reset: float | None = None
+    reset_at: float | None = None
 
 
 def read_rate_limit_headers(headers: Mapping[str, str], now: float) -> RateLimitHeaders:
@@ -45,17 +51,22 @@ def read_rate_limit_headers(headers: Mapping[str, str], now: float) -> RateLimit
 
     Args:
         headers: the answer's headers, found by lower-case name.
-        now: unix seconds when the answer came, used where it has no readable `Date`.
+        now: unix seconds when the headers came.
     """
     limit, frame, remaining, reset = (
         _whole_number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "time", "remaining", "reset")
     )
-    seconds_to_reset = None if reset is None else reset - _server_time(headers.get("date"), now)
+    frame_seconds = frame if frame is not None and 0 < frame <= _LONGEST_FRAME_SECONDS else None
+    seconds_to_reset = 0.0
+    if reset is not None:
+        by_date, by_our_clock = reset - _server_time(headers.get("date"), now), reset - now
+        is_plausible = 0 < by_date <= (frame_seconds or _DEFAULT_FRAME_SECONDS) + _CLOCK_GRAIN_SECONDS
+        seconds_to_reset = by_date if is_plausible else by_our_clock
     return RateLimitHeaders(
         limit_count=limit if limit is not None and limit > 0 else None,
-        frame_seconds=frame if frame is not None and 0 < frame <= _LONGEST_FRAME_SECONDS else None,
+        frame_seconds=frame_seconds,
         remaining_count=None if remaining is None else max(remaining, 0),
-        seconds_to_reset=seconds_to_reset if seconds_to_reset is not None and seconds_to_reset > 0 else None,
+        reset_at=now + seconds_to_reset + _CLOCK_GRAIN_SECONDS if seconds_to_reset > 0 else None,
     )
 
 
@@ -104,7 +115,7 @@ class RequestBudget:
 
     @property
     def remaining_count(self) -> int | None:
-        """Requests that may still be sent now; None while a token's allowance is not known and the caller set no limit."""
+        """Requests that may still be sent now; None while that is not known and the caller set no limit."""
         with self._lock:
             now = self._clock()
             lefts = [allowance.left_count(now) for allowance in self._allowances]
@@ -193,21 +204,23 @@ class _Allowance:
             return  # sent before the refusal came: that nothing is left is the later news
         self.follows_refusal = False
         known, told_count = self.remaining_count, told.remaining_count
-        if told_count is None:
-            self._deduct()
-            return
         was_alone = lease.is_alone and lease.number == self.last_lease_number
         moved_seconds = reset_at - self.reset_at if reset_at and self.reset_at else 0.0
-        is_new_frame = moved_seconds > _SAME_RESET_SECONDS or (was_alone and known is not None and told_count > known)
+        # A request that ran alone leaves one less than there was, unless a new frame has begun.
+        has_risen = was_alone and known is not None and told_count is not None and told_count >= known
+        is_new_frame = has_risen or moved_seconds > _SAME_RESET_SECONDS
+        is_overtaken = not was_alone and moved_seconds < -_SAME_RESET_SECONDS
         if is_new_frame:
             self.began_at = now
-        if known is None or was_alone or is_new_frame:
-            self.remaining_count, self.reset_at = told_count, reset_at or self.reset_at
-        elif moved_seconds < -_SAME_RESET_SECONDS:
-            self._deduct()  # overtaken by the first answer of a later frame
+        if told_count is None or is_overtaken:
+            self._deduct()
+        elif known is None or is_new_frame:
+            self.remaining_count = told_count
         else:
-            # Answers overtake each other, and within a frame each leaves less.
-            self.remaining_count, self.reset_at = min(known, told_count), reset_at or self.reset_at
+            # Answers overtake each other too, and within a frame each leaves less.
+            self.remaining_count = min(known, told_count)
+        if not is_overtaken:
+            self.reset_at = reset_at or self.reset_at
 
     def refuse(self, told: RateLimitHeaders, now: float) -> None:
         reset_at = self._end(told, now)
@@ -230,9 +243,7 @@ class _Allowance:
         self.in_flight_count -= 1
         self.limit_count = told.limit_count or self.limit_count
         self.frame_seconds = told.frame_seconds or self.frame_seconds
-        if told.seconds_to_reset is None:
-            return None
-        return now + min(told.seconds_to_reset, self.frame_seconds) + _CLOCK_GRAIN_SECONDS
+        return None if told.reset_at is None else min(told.reset_at, now + self.frame_seconds + _CLOCK_GRAIN_SECONDS)
 
     def _ends_at(self) -> float | None:
         if self.reset_at is not None:
@@ -259,6 +270,7 @@ def _whole_number(text: str | None) -> int | None:
 
 def _server_time(date: str | None, now: float) -> float:
     try:
-        return parsedate_to_datetime(date or "").timestamp()
-    except (ValueError, OverflowError):
+        at = parsedate_to_datetime(date or "")
+    except ValueError:
         return now
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -1,9 +1,9 @@
-"""The client of the Social Connect API: authorises, keeps the budget, retries, reads the envelope, follows the pages."""
+"""The client of the Social Connect API: authorises, keeps to the budget, retries, follows the pages."""
 
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -22,7 +22,6 @@ from pipelines.api.errors import (
     RateLimitReached,
     RepeatedPage,
     ResponseUnreadable,
-    SocialConnectError,
     TransportFailed,
 )
 from pipelines.api.paging import next_address, read_list_page
@@ -46,7 +45,8 @@ class Timeouts:
         connect_seconds: for a connection.
         read_seconds: for the next bytes of an answer.
         request_seconds: for one whole answer with its body.
-        all_attempts_seconds: for all attempts at one request and the pauses between them, without waits for the budget.
+        all_attempts_seconds: from the first attempt at one request to the beginning of the last, without waits for
+            the budget.
     """
 
     connect_seconds: float = 10.0
@@ -145,7 +145,7 @@ class SocialConnect:
         base_url: str,
         access_tokens: Sequence[SecretStr],
         *,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen, so sharing it is safe
+        timeouts: Timeouts = Timeouts(),
         max_attempts: int = 5,
         max_wait_seconds: float = 60,
         max_requests: int | None = None,
@@ -167,7 +167,9 @@ class SocialConnect:
         self.budget = RequestBudget(len(self._access_tokens), clock, max_requests)
         self._http = httpx.Client(
             headers={"Accept": "application/json", "User-Agent": "social-connect-warehouse"},
-            timeout=httpx.Timeout(timeouts.read_seconds, connect=timeouts.connect_seconds),
+            timeout=httpx.Timeout(
+                min(timeouts.read_seconds, timeouts.request_seconds), connect=timeouts.connect_seconds
+            ),
             # A session of one token's user must not be carried over to another's.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport,
@@ -227,7 +229,8 @@ class SocialConnect:
         row_count = 0
         while True:
             response = self._request(address, etag)
-            listed = read_list_page([] if response.is_not_modified else response.data, address.path)
+            path = _path_of(address)
+            listed = read_list_page([] if response.is_not_modified else response.data, path)
             row_count += len(listed.records)
             yield Page(
                 body=response.body,
@@ -242,14 +245,14 @@ class SocialConnect:
             )
             if listed.next_url is None:
                 return
-            address, etag = next_address(listed.next_url, address, self._base, address.path), None
+            address, etag = next_address(listed.next_url, address, self._base, path), None
             if str(address) in seen_addresses:
-                raise RepeatedPage(address.path, page_count=len(seen_addresses))
+                raise RepeatedPage(path, page_count=len(seen_addresses))
             seen_addresses.add(str(address))
 
     def _address(self, path: str, params: Mapping[str, str | int] | None) -> httpx.URL:
         if "?" in path or "#" in path:
-            raise ValueError(f"The path {path.partition('?')[0]!r} holds a query or fragment: give it as `params`.")
+            raise ValueError("The path holds a query or fragment: give it as `params`.")
         if any(name.lower() == "access_token" for name in params or {}):
             raise ValueError("`params` holds an access_token: tokens go into a header, give them to the client.")
         return httpx.URL(f"{str(self._base).rstrip('/')}/{path.lstrip('/')}", params=dict(params) if params else None)
@@ -302,7 +305,8 @@ class SocialConnect:
             lease = self.budget.lease()
             if isinstance(lease, Lease):
                 return lease
-            wait_seconds = None if lease.resume_at is None else lease.resume_at - self._clock()
+            # The moment may have passed between the budget's look at the clock and ours.
+            wait_seconds = None if lease.resume_at is None else max(lease.resume_at - self._clock(), 0)
             if wait_seconds is None or call.budget_wait_seconds + wait_seconds > self._max_wait_seconds:
                 kind = RateLimitReached if call.is_refused and wait_seconds is not None else BudgetUsedUp
                 raise kind(lease.resume_at, call.path, self.budget.request_count)
@@ -326,12 +330,10 @@ class SocialConnect:
             self._report(call, answer, self._clock() - began_at)
 
     def _receive(self, call: "_Call", lease: Lease, answer: "_Answer", began_at: float) -> None:
-        token = self._access_tokens[lease.token_index]
-        headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
-        if call.etag is not None:
-            headers["If-None-Match"] = call.etag or '""'
+        token = _BearerToken(self._access_tokens[lease.token_index])
+        headers = {} if call.etag is None else {"If-None-Match": call.etag or '""'}
         try:
-            with self._http.stream("GET", call.address, headers=headers) as response:
+            with self._http.stream("GET", call.address, headers=headers, auth=token) as response:
                 answer.status = response.status_code
                 answer.headers = response.headers
                 answer.rate_limit = read_rate_limit_headers(response.headers, self._clock())
@@ -342,18 +344,21 @@ class SocialConnect:
                             call.path, f"not complete within {self._timeouts.request_seconds:g} s", call.attempt
                         )
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
+            # Here and below without the cause: it carries the request, and that the token.
             if answer.status is None:
-                raise TransportFailed(call.path, _what_happened(error), call.attempt) from error
+                raise TransportFailed(call.path, _what_happened(error), call.attempt) from None
             raise ResponseUnreadable(
                 call.path, f"it breaks off or cannot be unpacked after {len(answer.body)} bytes", call.attempt
-            ) from error
+            ) from None
         except httpx.TransportError as error:
-            raise TransportFailed(call.path, _what_happened(error), call.attempt) from error
+            raise TransportFailed(call.path, _what_happened(error), call.attempt) from None
 
     def _read(self, call: "_Call", lease: Lease, answer: "_Answer") -> Response:
         received_at = self._clock()
         etag = answer.headers.get("etag")
         if answer.status == HTTPStatus.NOT_MODIFIED:
+            if call.etag is None:
+                raise ResponseUnreadable(call.path, "it says not modified, but no etag was sent", call.attempt)
             return Response(None, "", etag or call.etag, (), is_not_modified=True, received_at=received_at)
         try:
             body = self._scrubber.scrub(answer.body.decode("utf-8-sig"))
@@ -361,7 +366,14 @@ class SocialConnect:
             raise ResponseUnreadable(call.path, "it is not UTF-8", call.attempt) from error
         envelope = read_envelope(answer.status or 0, body, call.path, lease.token_index + 1, call.attempt)
         self._log_messages(call, envelope)
-        return Response(envelope.data, body, etag, envelope.messages, is_not_modified=False, received_at=received_at)
+        return Response(
+            data=envelope.data,
+            body=body,
+            etag=etag or envelope.etag,
+            messages=envelope.messages,
+            is_not_modified=False,
+            received_at=received_at,
+        )
 
     def _log_messages(self, call: "_Call", envelope: Envelope) -> None:
         for message in envelope.messages:
@@ -393,17 +405,33 @@ class _Call:
 
     @property
     def path(self) -> str:
-        return self.address.path
+        return _path_of(self.address)
 
 
 @dataclass
 class _Answer:
-    """What of one answer has arrived so far."""
+    """What of one answer has arrived so far, not scrubbed yet and therefore not shown."""
 
     status: int | None = None
-    headers: httpx.Headers = field(default_factory=httpx.Headers)
-    rate_limit: RateLimitHeaders = RateLimitHeaders()
-    body: bytearray = field(default_factory=bytearray)
+    headers: httpx.Headers = field(default_factory=httpx.Headers, repr=False)
+    rate_limit: RateLimitHeaders = field(default_factory=RateLimitHeaders)
+    body: bytearray = field(default_factory=bytearray, repr=False)
+
+
+class _BearerToken(httpx.Auth):
+    """Puts the token into the request as late as possible, so that no frame of ours holds it in clear."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        yield request
+
+
+def _path_of(address: httpx.URL) -> str:
+    """The path as it goes over the wire: percent-encoded, so it cannot break a log line."""
+    return address.raw_path.partition(b"?")[0].decode("ascii")
 
 
 def _is_worth_another_attempt(error: BaseException) -> bool:
@@ -425,7 +453,7 @@ def _checked_base_url(base_url: str) -> httpx.URL:
         raise ValueError(f"The base URL is not a URL ({error}); expected one like https://api.engagor.com") from error
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError("The base URL has no http or https scheme and host; expected one like https://api.engagor.com")
-    if url.userinfo or url.query or url.fragment:
+    if url.userinfo or "?" in base_url or "#" in base_url:
         raise ValueError("The base URL holds a user, query or fragment; expected one like https://api.engagor.com")
     if url.scheme == "http" and not _is_loopback(url.host):
         raise ValueError(f"The base URL sends the token to {url.host} over plain http, for all to read; use https")
@@ -443,9 +471,13 @@ def _checked_tokens(access_tokens: Sequence[SecretStr]) -> tuple[SecretStr, ...]
     if not access_tokens:
         raise ValueError("No access token is given; the client needs at least one")
     for number, token in enumerate(access_tokens, start=1):
-        text = token.get_secret_value()
-        if not text or not text.isascii() or not text.isprintable() or " " in text:
+        if not _fits_into_a_header(token):
             raise ValueError(
                 f"Access token number {number} is empty or holds a space, line break or non-ASCII character"
             )
     return tuple(access_tokens)
+
+
+def _fits_into_a_header(token: SecretStr) -> bool:
+    text = token.get_secret_value()
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text

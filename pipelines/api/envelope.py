@@ -15,10 +15,11 @@ _LONGEST_DESCRIPTION = 500
 
 @dataclass(frozen=True)
 class Envelope:
-    """`data` is the envelope's `response`, `messages` its `meta.messages`: warnings and deprecations, as sent."""
+    """`data` is the envelope's `response`; `messages` (warnings and deprecations) and `etag` are of its `meta`."""
 
     data: Any
     messages: tuple[Any, ...]
+    etag: str | None
 
 
 def read_envelope(status: int, body: str, path: str, token_number: int, attempt_count: int) -> Envelope:
@@ -45,7 +46,8 @@ def read_envelope(status: int, body: str, path: str, token_number: int, attempt_
         raise api_error(told, error_id, _description(answer, messages), path, token_number)
     if not meta or "response" not in answer:
         raise ResponseUnreadable(path, _what_it_is(body, parsed), attempt_count)
-    return Envelope(data=answer["response"], messages=messages)
+    etag = meta["etag"] if isinstance(meta.get("etag"), str) else None
+    return Envelope(data=answer["response"], messages=messages, etag=etag)
 
 
 def is_rate_limit(error: ApiError) -> bool:
@@ -57,7 +59,7 @@ def _description(answer: dict[str, Any], messages: tuple[Any, ...]) -> str:
     parts = [answer.get("error_description"), answer.get("error_details")]
     parts += [message.get("description") for message in messages if isinstance(message, dict)]
     words = (part if isinstance(part, str) else orjson.dumps(part).decode() for part in parts if part)
-    return "; ".join(words)[:_LONGEST_DESCRIPTION]
+    return " ".join(words)[:_LONGEST_DESCRIPTION]
 
 
 def _what_it_is(body: str, parsed: Any) -> str:

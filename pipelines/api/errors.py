@@ -60,7 +60,7 @@ class TransportFailed(SocialConnectError):
     def __str__(self) -> str:
         return (
             f"GET {self.path}: no answer after {_attempts(self.attempt_count)} ({self.reason}). "
-            "Check the base URL, the network, proxy and firewall, then run again: a run goes on where the last one ended."
+            "Check the base URL, network, proxy and firewall, then run again: a run goes on where the last one ended."
         )
 
 
@@ -166,8 +166,8 @@ class BudgetUsedUp(SocialConnectError):
     def __str__(self) -> str:
         if self.resume_at is None:
             return (
-                f"GET {self.path} was not sent: all {self.request_count} requests that the caller allowed (max_requests) "
-                "are used. Allow more, or run again: a run goes on where the last one ended."
+                f"GET {self.path} was not sent: all {self.request_count} requests that the caller allowed are used "
+                "(max_requests). Allow more, or run again: a run goes on where the last one ended."
             )
         return (
             f"GET {self.path} was not sent: the API allows no request before {_moment(self.resume_at)} "

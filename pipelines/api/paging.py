@@ -59,7 +59,7 @@ def next_address(next_url: str, current: httpx.URL, base: httpx.URL, path: str) 
         PagingBroken: it is no URL.
     """
     bare, _, query = next_url.partition("#")[0].partition("?")
-    kept = "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != "access_token")
+    kept = "&".join(part for part in query.split("&") if not _names_a_token(part))
     try:
         address = current.join(f"{bare}?{kept}" if kept else bare)
     except httpx.InvalidURL as error:
@@ -72,6 +72,10 @@ def next_address(next_url: str, current: httpx.URL, base: httpx.URL, path: str) 
 def origin(url: httpx.URL) -> str:
     """Scheme, host and port, written so that two that are equal are the same place."""
     return f"{url.scheme}://{url.host}:{url.port or _DEFAULT_PORTS.get(url.scheme, 0)}"
+
+
+def _names_a_token(parameter: str) -> bool:
+    return unquote_plus(parameter.partition("=")[0]).lower() == "access_token"
 
 
 def _member(container: Any, key: str) -> Any:

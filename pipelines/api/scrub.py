@@ -37,12 +37,12 @@ class Scrubber:
 
 def _pattern(token: str) -> str:
     """Matches the token as it is, percent-encoded, and in the escapes that JSON allows."""
-    written = "".join(
-        character
-        if character.isalnum()
-        else rf"(?:{re.escape(character)}|%(?i:{ord(character):02x})|\\u(?i:{ord(character):04x})|\\{re.escape(character)})"
-        for character in token
-    )
+    written = "".join(character if character.isalnum() else _any_writing(character) for character in token)
     if len(token) < _SHORTEST_UNMISTAKABLE_LENGTH:
         return rf"(?:(?<=access_token=)|(?<=Bearer )){written}(?!\w)"
     return written
+
+
+def _any_writing(character: str) -> str:
+    plain, code = re.escape(character), ord(character)
+    return rf"(?:{plain}|\\{plain}|%(?i:{code:02x})|\\u(?i:{code:04x}))"

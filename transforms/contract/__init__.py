@@ -8,13 +8,13 @@ its words. The objects are the vendor's (`/developers/documentation/responses`).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,13 @@ class ListOf(_Declared):
     keyed_by: KeyColumn | None = None
 
 
-Node = Value | Items | Nested | ListOf
+class LeftOut(_Declared):
+    """A documented field that gets no column, with the reason."""
+
+    left_out: str
+
+
+Node = Value | Items | Nested | ListOf | LeftOut
 
 
 @dataclass(frozen=True)
@@ -91,13 +97,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One relational table: the object itself (no parent) or one of its lists."""
+    """One relational table: the object itself (no parent) or one of its lists.
+
+    `key` is unique in the table; `object_key` names those of its columns that say which object a row belongs to.
+    """
 
     name: str
     description: str
     element: Value | Nested
     key: tuple[Column, ...]
     columns: tuple[Column, ...]
+    object_key: tuple[str, ...]
     parent: Table | None = None
     path: tuple[str, ...] = ()
     keyed_by: KeyColumn | None = None
@@ -123,7 +133,9 @@ class Contract(_Declared):
     description: str
     fields: dict[str, Node]
     marks_deleted: bool = False
-    left_out: dict[str, str] = Field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -160,6 +172,7 @@ def _tables(contract: Contract) -> Iterator[Table]:
         element=element,
         key=key,
         columns=tuple(column for column in _columns(element) if column.name not in contract.key),
+        object_key=tuple(column.name for column in key),
         housekeeping=(*deleted_at, EXTRA, CONTENT_HASH, LOADED_AT),
     )
     yield root
@@ -172,12 +185,15 @@ def _child_tables(contract: Contract, parent: Table, node: Node, path: tuple[str
             yield from _child_tables(contract, parent, field, (*path, name))
     elif isinstance(node, ListOf):
         keyed_by = (Column(node.keyed_by.column, "text", node.keyed_by.description),) if node.keyed_by else ()
+        object_key = _object_key(contract) if parent.parent is None else parent.key[: len(parent.object_key)]
+        positions = parent.key[len(parent.object_key) :]
         child = Table(
             name=node.table,
             description=node.description,
             element=node.of,
-            key=(*_parent_key(contract, parent), POSITION),
+            key=(*object_key, *(_renamed_position(contract, parent, position) for position in positions), POSITION),
             columns=(*keyed_by, *_columns(node.of)),
+            object_key=tuple(column.name for column in object_key),
             parent=parent,
             path=path,
             keyed_by=node.keyed_by,
@@ -187,13 +203,18 @@ def _child_tables(contract: Contract, parent: Table, node: Node, path: tuple[str
         yield from _child_tables(contract, child, node.of, ())
 
 
-def _parent_key(contract: Contract, parent: Table) -> tuple[Column, ...]:
-    """The parent's key, its position renamed after it (`action_position`) to make room for the child's own."""
-    if parent.parent is None:
-        return parent.key
+def _object_key(contract: Contract) -> tuple[Column, ...]:
+    """The object's key as its lists' tables name it: a bare `id` would not say whose it is."""
+    own = (_key_column(contract, name) for name in contract.key)
+    return (ACCOUNT_ID, *(replace(column, name=f"{contract.object}_id") if column.name == "id" else column for column in own))
+
+
+def _renamed_position(contract: Contract, parent: Table, position: Column) -> Column:
+    """The parent's position, named after it (`action_position`) to make room for the child's own."""
+    if position is not POSITION:
+        return position
     singular = parent.name.removeprefix(f"{contract.object}_").removesuffix("s")
-    position = Column(f"{singular}_position", "integer", f"Position of the row in {parent.name}.", is_required=True)
-    return (*parent.key[:-1], position)
+    return replace(position, name=f"{singular}_position", description=f"Position of the row in {parent.name}.")
 
 
 def _columns(node: Node, path: tuple[str, ...] = ()) -> Iterator[Column]:
@@ -206,7 +227,7 @@ def _columns(node: Node, path: tuple[str, ...] = ()) -> Iterator[Column]:
         case Nested():
             for name, field in node.fields.items():
                 yield from _columns(field, (*path, name))
-        case ListOf():
+        case ListOf() | LeftOut():
             return
 
 

@@ -1,0 +1,148 @@
+"""Recover, extract, normalise, load: the way of a run's rows into the warehouse, in steps that a kill at any instant leaves repeatable."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+# dlt reads its switches from the environment when it is imported. They are ours to set, not the user's.
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
+os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
+
+import dlt  # noqa: E402 - the switches above have to come first
+from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402 - as above
+
+from pipelines.source import LoadTally, StreamLoader, social_connect  # noqa: E402 - it imports dlt
+from pipelines.warehouse import DATASET  # noqa: E402 - kept with its neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from pipelines.api import BudgetUsedUp
+    from pipelines.source import StreamReader
+    from pipelines.warehouse import Warehouse
+
+logger = logging.getLogger(__name__)
+
+LOCK_WAIT_SECONDS = 600
+"""How long a run that has read the API waits for another writer, rather than throw its pages away."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one run moved.
+
+    `record_counts`: records read, by stream. `row_counts`: rows written, by table (rows found unchanged are not written).
+    `stopped_by`: why the reading ended early, when it did; what was read until then is loaded.
+    """
+
+    record_counts: dict[str, int]
+    page_counts: dict[str, int]
+    row_counts: dict[str, int]
+    quarantined_count: int
+    drift: tuple[str, ...]
+    package_count: int
+    stopped_by: BudgetUsedUp | None
+
+
+def load(
+    warehouse: Warehouse,
+    readers: Sequence[StreamReader],
+    *,
+    loaded_at: datetime,
+    on_batch: Callable[[Sequence[StreamReader]], None] = lambda _readers: None,
+) -> LoadReport:
+    """Reads the streams batch by batch and loads each batch as one package, with its cursors.
+
+    The writer lock is held while the loader works on the warehouse, never while the API is read.
+
+    Raises:
+        pipelines.api.SocialConnectError: the API cannot be read. Batches before the failing one are loaded.
+        pipelines.source.ReadingFailed: the API does not keep what reading it rests on.
+        pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
+    """
+    tally = LoadTally()
+    loaders = [
+        StreamLoader(reader, known_versions=warehouse.known_versions, loaded_at=loaded_at, tally=tally) for reader in readers
+    ]
+    package_count = 0
+    pipeline = make_pipeline(warehouse)
+    with warehouse.writer_lock("the start of a sync"):
+        recover(pipeline, warehouse)
+    while not all(loader.is_done for loader in loaders):
+        with _cause_raised():
+            pipeline.extract(social_connect(loaders))
+        if not pipeline.has_pending_data:
+            continue
+        with warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS):
+            _load_package(pipeline, warehouse)
+        package_count += 1
+        on_batch(readers)
+    return LoadReport(
+        record_counts={reader.stream.name: reader.record_count for reader in readers},
+        page_counts={reader.stream.name: reader.page_count for reader in readers},
+        row_counts={name: count for name, count in tally.row_counts.items() if count},
+        quarantined_count=tally.quarantined_count,
+        drift=tuple(str(finding) for finding in sorted(tally.drift)),
+        package_count=package_count,
+        stopped_by=next((reader.stopped_by for reader in readers if reader.stopped_by), None),
+    )
+
+
+def make_pipeline(warehouse: Warehouse) -> dlt.Pipeline:
+    """The dlt pipeline into the warehouse; its working folder lies beside it."""
+    return dlt.pipeline(
+        pipeline_name="social_connect_warehouse",
+        pipelines_dir=str(warehouse.dlt_folder),
+        destination=dlt.destinations.duckdb(str(warehouse.file)),
+        dataset_name=DATASET,
+    )
+
+
+def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
+    """Ends what a killed run left behind. The caller holds the writer lock.
+
+    A package whose load has begun is aborted and read again: running its jobs a second time could fill the loader's staging tables twice.
+    Any other is loaded, which saves the calls that read it. Either way the cursors agree with the rows.
+    """
+    with _cause_raised():
+        pipeline.sync_destination()
+    if not pipeline.has_pending_data:
+        return
+    if any(_has_begun(pipeline, load_id) for load_id in pipeline.list_normalized_load_packages()):
+        logger.warning("a run was stopped while it loaded: its package is taken back and read again")
+        warehouse.distrust_unfinished_loads()
+        pipeline.abort_packages()
+        return
+    logger.warning("a run was stopped between reading and loading: what it read is loaded now")
+    _load_package(pipeline, warehouse)
+
+
+def _load_package(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
+    # The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no checkpoint.
+    with warehouse.connect(read_only=False), _cause_raised():
+        pipeline.normalize()
+        pipeline.load()
+
+
+def _has_begun(pipeline: dlt.Pipeline, load_id: str) -> bool:
+    jobs = pipeline.get_load_package_info(load_id).jobs
+    return any(jobs[state] for state in ("started_jobs", "completed_jobs", "failed_jobs"))
+
+
+@contextmanager
+def _cause_raised() -> Iterator[None]:
+    """Raises what went wrong itself, not the loader's wrapping of it, so that callers meet the exceptions of the API and the warehouse."""
+    try:
+        yield
+    except PipelineStepFailed as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise cause from None

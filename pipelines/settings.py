@@ -1,0 +1,130 @@
+"""Every option of the warehouse, once: name, meaning, default.
+
+A value is looked for in the environment, then in `.env`, then in `social-warehouse.toml` (both in the working folder); names are the same
+everywhere, in any case. docs/settings.md is generated from this file.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+TOML_FILE = "social-warehouse.toml"
+DEFAULT_HISTORY = timedelta(days=28)
+
+
+class SettingsInvalid(Exception):
+    """An option is missing or cannot be read. Its text names the option, what it got and what it wants, one line per option."""
+
+
+class Settings(BaseSettings):
+    """The options, read and checked."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_file=".env", toml_file=TOML_FILE, extra="ignore")
+
+    social_connect_base_url: str = Field(
+        "https://api.engagor.com",
+        description="Root of the API. The EU host is the default; US accounts use https://api-us.engagor.com.",
+    )
+    social_connect_access_token: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Access token, or several separated by commas: the API counts calls per user, so each user's token adds its allowance.",
+    )
+    social_connect_account_ids: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Accounts to read, separated by commas. Default: every account the token sees."
+    )
+    social_connect_start_date: datetime | None = Field(
+        None, description="How far back the first sync reaches, as an ISO 8601 date or time (UTC without an offset). Default: 28 days."
+    )
+    social_connect_max_wait_seconds: float = Field(
+        60, ge=0, description="How long a run waits for the API's request limit to be lifted before it saves its place and ends."
+    )
+    social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
+    social_warehouse_reporting_time_zone: str = Field("UTC", description="IANA time zone in which reports cut their days.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class fixes the signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before `.env` before the TOML file."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("social_connect_access_token", "social_connect_account_ids", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("social_connect_account_ids")
+    @classmethod
+    def _are_account_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for account_id in value:
+            if not account_id.isdecimal():
+                raise ValueError(f"{account_id!r} is not an account id: a whole number")
+        return value
+
+    @field_validator("social_connect_start_date")
+    @classmethod
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    @field_validator("social_warehouse_reporting_time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("no such IANA time zone")
+        return value
+
+    @property
+    def reporting_time_zone(self) -> ZoneInfo:
+        """The zone in which reports cut their days."""
+        return ZoneInfo(self.social_warehouse_reporting_time_zone)
+
+    def start_date(self, now: datetime) -> datetime:
+        """Where the first sync starts, UTC."""
+        return self.social_connect_start_date or now - DEFAULT_HISTORY
+
+
+_WANTS = {
+    "social_connect_base_url": "the API's address, such as https://api.engagor.com",
+    "social_connect_access_token": "an access token, or several separated by commas",
+    "social_connect_account_ids": "account ids separated by commas, such as 1417,1418",
+    "social_connect_start_date": "an ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T08:00:00Z",
+    "social_connect_max_wait_seconds": "a number of seconds, 0 or more",
+    "social_warehouse_home": "the path of a folder",
+    "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
+}
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The settings from environment, `.env` and TOML file; `overrides` (by option name) win.
+
+    Raises:
+        SettingsInvalid: an option cannot be read, or the TOML file is not TOML.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsInvalid("\n".join(_explain(problem) for problem in error.errors())) from None
+    except ValueError as error:  # tomllib's TOMLDecodeError
+        raise SettingsInvalid(f"{TOML_FILE} cannot be read: {error}. Mend that line, or remove the file.") from None
+
+
+def _explain(problem: Any) -> str:
+    name = str(problem["loc"][0])
+    # A token's text must not be shown, not even a wrong one's.
+    got = "" if name == "social_connect_access_token" else f" is {problem['input']!r}:"
+    return f"{name.upper()}{got} {problem['msg'].removeprefix('Value error, ')}. It wants {_WANTS[name]}."

@@ -1,0 +1,209 @@
+"""Reads the streams' lists page by page, in the fewest calls, and hands them on in batches with the cursor each batch has earned."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pipelines.api import BudgetUsedUp
+from pipelines.source.streams import STREAMS, Reading
+from pipelines.source.windows import Cursor, Window, added_at, changes_end_at, last_action_at, latest, new_rows_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from pipelines.api import Page, SocialConnect
+    from pipelines.source.streams import Stream
+
+logger = logging.getLogger(__name__)
+
+NEW_ROWS = "dateadd:asc"
+CHANGED_ROWS = "timestamps.action_last_date:desc"
+
+
+class ReadingFailed(Exception):
+    """A list cannot be read without a gap: the API does not do what reading it rests on."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pages of one stream and account, and the cursor that holds once their rows are in the warehouse."""
+
+    account_id: str
+    bodies: tuple[str, ...]
+    records_path: str
+    record_count: int
+    cursor: Cursor
+
+
+@dataclass
+class AccountReading:
+    """What is read of one account in one run."""
+
+    api: SocialConnect
+    account_id: str
+    start_date: datetime
+    now: datetime
+    snapshots: dict[str, list[Page]] = field(default_factory=dict)
+
+    def steps(self, stream: Stream, cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
+        """Pages of a stream, each with the cursor that holds once it and all before it are in the warehouse."""
+        if stream.reading is Reading.SNAPSHOT:
+            return ((page, cursor) for page in self.snapshot(stream))
+        return self._inbox(stream, cursor)
+
+    def snapshot(self, stream: Stream) -> list[Page]:
+        """All pages of a list that is read whole; read once per run, whoever asks."""
+        if stream.name not in self.snapshots:
+            self.snapshots[stream.name] = list(self._pages(stream, {}))
+        return self.snapshots[stream.name]
+
+    def topic_ids(self) -> list[str]:
+        """Every topic of the account. The API takes an empty list as the user's own selection, not as all topics."""
+        topics = next(stream for stream in STREAMS if stream.name == "topics")
+        return [str(topic["id"]) for page in self.snapshot(topics) for topic in page.records if isinstance(topic, dict) and "id" in topic]
+
+    def _pages(self, stream: Stream, parameters: dict[str, str]) -> Iterator[Page]:
+        return self.api.pages(stream.path.format(account_id=self.account_id), {"limit": str(stream.page_size), **parameters})
+
+    def _inbox(self, stream: Stream, cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
+        topic_ids = self.topic_ids()
+        if not topic_ids:
+            logger.warning("account %s has no topics: nothing of %s to read", self.account_id, stream.name)
+            return
+        topics = {"topic_ids": ",".join(topic_ids)}
+        stop_at = changes_end_at(cursor)
+        # Until a first pass over the changes has shown the API's time of the last action, the start of the run stands in for it.
+        history_from = min(cursor.history_from or self.start_date, self.start_date)
+        cursor = replace(cursor, history_from=history_from, acted_through=cursor.acted_through or self.now)
+        window = new_rows_window(cursor, start_date=self.start_date, now=self.now)
+        for page in self._new_rows(stream, window, topics):
+            read_through = latest((cursor.added_through, *map(added_at, page.records)), not_after=self.now)
+            cursor = replace(cursor, added_through=read_through)
+            yield page, cursor
+        if stop_at is not None:
+            history = Window(history_from, window.end)
+            yield from self._earning_acted_through(self._changed_rows(stream, history, topics, stop_at), cursor)
+
+    def _new_rows(self, stream: Stream, window: Window, topics: dict[str, str]) -> Iterator[Page]:
+        """Rows of a window by date added, oldest first. Where the API's depth cap ends the list, it goes on from the last row."""
+        while True:
+            page_count, is_truncated, read_through = 0, False, window.start
+            for page in self._pages(stream, {"sort": NEW_ROWS, **topics, **window.as_parameters()}):
+                times = [time for time in map(added_at, page.records) if time is not None]
+                if times != sorted(times) or (times and times[0] < read_through and page_count):
+                    raise ReadingFailed(self._order_complaint(stream, NEW_ROWS))
+                page_count, is_truncated, read_through = page_count + 1, page.is_truncated, max([read_through, *times])
+                yield page
+            if not is_truncated:
+                return
+            if read_through > window.start:
+                window = replace(window, start=read_through)
+            elif page_count > 1:
+                raise ReadingFailed(
+                    f"account {self.account_id}: more {stream.name} were added in the second {read_through:%Y-%m-%dT%H:%M:%SZ} than the API"
+                    " lists. Read that second topic by topic, with SOCIAL_CONNECT_ACCOUNT_IDS set to this account alone."
+                )
+            else:
+                logger.warning(
+                    "account %s: the API counts more %s added from %s on than it lists", self.account_id, stream.name, read_through.isoformat()
+                )
+                return
+
+    def _changed_rows(self, stream: Stream, window: Window, topics: dict[str, str], stop_at: datetime) -> Iterator[Page]:
+        """Rows acted on since `stop_at`, latest first, until a page has none. Where the depth cap comes first, each half of the window."""
+        is_truncated = False
+        for page in self._pages(stream, {"sort": CHANGED_ROWS, **topics, **window.as_parameters()}):
+            times = [last_action_at(record) for record in page.records]
+            known = [time for time in times if time is not None]
+            if known != sorted(known, reverse=True) or None in times[: len(known)]:
+                raise ReadingFailed(self._order_complaint(stream, CHANGED_ROWS))
+            if page.records and not any(time >= stop_at for time in known):
+                return
+            is_truncated = page.is_truncated
+            yield page
+        if is_truncated:
+            for half in window.halves() or ():
+                yield from self._changed_rows(stream, half, topics, stop_at)
+
+    def _earning_acted_through(self, pages: Iterator[Page], cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
+        """Backwards reading has seen everything only at its end, so only the last page earns the new cursor."""
+        acted_through = cursor.acted_through
+        last: Page | None = None
+        for page in pages:
+            if last is not None:
+                yield last, cursor
+            last = page
+            acted_through = latest((acted_through, *map(last_action_at, page.records)), not_after=self.now)
+        if last is not None:
+            yield last, replace(cursor, acted_through=acted_through)
+
+    def _order_complaint(self, stream: Stream, sort: str) -> str:
+        return (
+            f"account {self.account_id}: the API lists {stream.name} in another order than sort={sort} asks for, so rows could be missed."
+            " Nothing of this reading was kept. Run 'social-warehouse check' and report what it says."
+        )
+
+
+class StreamReader:
+    """One stream over all accounts, read batch by batch; what one run has not taken the next `next_batch` gives.
+
+    `stopped_by` says why the reading ended early, when it did.
+    """
+
+    def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int) -> None:
+        self.stream = stream
+        self.stopped_by: BudgetUsedUp | None = None
+        self.is_done = False
+        self.record_count = 0
+        self.page_count = 0
+        self._accounts = accounts
+        self._batch_pages = batch_pages
+        self._batches: Iterator[Batch] | None = None
+
+    def next_batch(self, state: dict[str, Any]) -> Batch | None:
+        """The next batch, or None when all is read or the request budget is used up.
+
+        Args:
+            state: cursors by account id as the loader keeps them; read when the reading starts.
+        """
+        if self._batches is None:
+            cursors = {account.account_id: Cursor.from_state(state.get(account.account_id, {})) for account in self._accounts}
+            self._batches = self._read(cursors)
+        batch = next(self._batches, None)
+        if batch is None:
+            self.is_done = True
+            return None
+        self.record_count += batch.record_count
+        self.page_count += len(batch.bodies)
+        return batch
+
+    def _read(self, cursors: dict[str, Cursor]) -> Iterator[Batch]:
+        for account in self._accounts:
+            pages: list[Page] = []
+            cursor = cursors[account.account_id]
+            try:
+                for page, earned in account.steps(self.stream, cursor):
+                    pages.append(page)
+                    cursor = earned
+                    if len(pages) == self._batch_pages:
+                        yield _batch(account.account_id, pages, cursor)
+                        pages = []
+            except BudgetUsedUp as stop:
+                self.stopped_by = stop
+            if pages:
+                yield _batch(account.account_id, pages, cursor)
+            if self.stopped_by:
+                return
+
+
+def _batch(account_id: str, pages: Sequence[Page], cursor: Cursor) -> Batch:
+    return Batch(
+        account_id=account_id,
+        bodies=tuple(page.body for page in pages),
+        records_path=pages[0].records_path,
+        record_count=sum(len(page.records) for page in pages),
+        cursor=cursor,
+    )

@@ -1,0 +1,98 @@
+"""Where a reading starts, where it ends, and what it may remember. Pure: no network, no clock.
+
+The API's lists have no "updated since". New rows are read forwards by the date they were added, changed rows backwards by their last action.
+What is remembered (the cursor) is a time that the API itself has shown, since its clock and ours differ; only where it has shown none yet does
+the start of the run stand in, and the overlap covers the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OVERLAP = timedelta(minutes=15)
+"""How far behind the cursor a reading starts: rows may become visible late, and clocks differ. Merging by key makes it harmless."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of `date.added`, UTC. The API may take its end as inside: a row on a border may be read twice, never missed."""
+
+    start: datetime
+    end: datetime
+
+    def as_parameters(self) -> dict[str, str]:
+        """The API's parameters: ISO 8601 with offset, whole seconds."""
+        return {"date_from": _iso(self.start), "date_to": _iso(self.end)}
+
+    def halves(self) -> tuple[Window, Window] | None:
+        """The later half and the earlier half, or None when the window is a second or less."""
+        middle = self.start + timedelta(seconds=int((self.end - self.start).total_seconds()) // 2)
+        if middle <= self.start:
+            return None
+        return Window(middle, self.end), Window(self.start, middle)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What one account's inbox has been read through, UTC; None before the first reading.
+
+    `history_from`: rows added before then have never been asked for. `added_through`: every row added up to then has been read.
+    `acted_through`: every action up to then has been seen.
+    """
+
+    history_from: datetime | None = None
+    added_through: datetime | None = None
+    acted_through: datetime | None = None
+
+    @classmethod
+    def from_state(cls, state: dict[str, str]) -> Cursor:
+        """Reads what `to_state` wrote."""
+        return cls(**{name: datetime.fromisoformat(text) for name, text in state.items()})
+
+    def to_state(self) -> dict[str, str]:
+        """Texts for the loader's state."""
+        return {name: _iso(time) for name, time in vars(self).items() if time is not None}
+
+
+def new_rows_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
+    """The window of new rows: from the cursor less the overlap, never before the start date, to the start of the run."""
+    start = max(cursor.added_through - OVERLAP, start_date) if cursor.added_through else start_date
+    return Window(start.replace(microsecond=0), now.replace(microsecond=0))
+
+
+def changes_end_at(cursor: Cursor) -> datetime | None:
+    """The last action at which reading backwards may stop, or None when there is nothing to compare with."""
+    return cursor.acted_through - OVERLAP if cursor.acted_through else None
+
+
+def latest(times: Iterable[datetime | None], *, not_after: datetime) -> datetime | None:
+    """The latest of some times, but never after the start of the run."""
+    known = [time for time in times if time is not None]
+    return min(max(known), not_after) if known else None
+
+
+def added_at(record: Any) -> datetime | None:
+    """When a mention was added, UTC; None when the record does not say."""
+    return _read_time(record, "date", "added")
+
+
+def last_action_at(record: Any) -> datetime | None:
+    """When the last action on a mention was taken, UTC; None without actions."""
+    actions = record.get("actions") if isinstance(record, dict) else None
+    times = (_read_time(action, "date", "added") for action in actions) if isinstance(actions, list) else ()
+    return max((time for time in times if time is not None), default=None)
+
+
+def _read_time(record: Any, *path: str) -> datetime | None:
+    for name in path:
+        record = record.get(name) if isinstance(record, dict) else None
+    return datetime.fromtimestamp(record, UTC) if isinstance(record, int) and 0 <= record < 253402300800 else None  # noqa: PLR2004 - year 10000
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds")

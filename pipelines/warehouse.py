@@ -1,0 +1,254 @@
+"""The warehouse's files, its writer lock, and publishing. The only caller of `duckdb.connect` in `pipelines`."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from transforms.contract import contracts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from transforms.contract import Contract, Table
+
+DATASET = "social_connect"
+"""Schema of the normalised tables."""
+MARTS = "marts"
+"""Schema of the tables and views that people read."""
+
+
+class WarehouseBusy(Exception):
+    """Another process holds the writer lock."""
+
+
+class WarehouseUnreadable(Exception):
+    """The warehouse file cannot be opened."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The folder of everything a run writes."""
+
+    home: Path
+
+    @property
+    def file(self) -> Path:
+        """The work file: only the sync opens it for writing."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published_file(self) -> Path:
+        """The copy that readers open: replaced as a whole, after the tests have passed."""
+        return self.home / "published" / "warehouse.duckdb"
+
+    @property
+    def dlt_folder(self) -> Path:
+        """The loader's working folder."""
+        return self.home / "dlt"
+
+    @property
+    def dbt_folder(self) -> Path:
+        """dbt's target and log folder."""
+        return self.home / "dbt"
+
+    @property
+    def logs_folder(self) -> Path:
+        """Log files, one per day."""
+        return self.home / "logs"
+
+    def make_folders(self) -> None:
+        """Makes the folders a run needs, for the owner only.
+
+        Raises:
+            PermissionError: the home folder cannot be written.
+        """
+        for folder in (self.home, self.published_file.parent, self.dlt_folder, self.dbt_folder, self.logs_folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @contextmanager
+    def writer_lock(self, holder: str, *, timeout_seconds: float = 0) -> Iterator[None]:
+        """Holds the one lock that writing needs. It is a file lock, so the system frees it when its holder dies.
+
+        Args:
+            holder: what is going on, for the message another process shows.
+            timeout_seconds: how long to wait for another holder.
+
+        Raises:
+            WarehouseBusy: another process holds the lock.
+        """
+        lock_file = self.home / "writer.lock"
+        holder_file = self.home / "writer.json"
+        lock = FileLock(lock_file, timeout=timeout_seconds)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise WarehouseBusy(f"{self.file} is in use by {_read_holder(holder_file)}. Wait until it ends, then try again.") from None
+        try:
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            holder_file.write_text(json.dumps({"holder": holder, "pid": os.getpid(), "since": since}), encoding="utf-8")
+            yield
+        finally:
+            holder_file.unlink(missing_ok=True)
+            lock.release()
+
+    @contextmanager
+    def connect(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the work file, in UTC.
+
+        Raises:
+            WarehouseUnreadable: the file is missing, damaged, or from another DuckDB version.
+        """
+        with _connect(self.file, read_only=read_only) as con:
+            yield con
+
+    @contextmanager
+    def connect_published(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection to the published copy, in UTC, in which a table needs no schema before its name.
+
+        Raises:
+            WarehouseUnreadable: nothing has been published yet, or the file is damaged.
+        """
+        with _connect(self.published_file, read_only=True) as con:
+            con.execute(f"SET search_path = '{MARTS},{DATASET}'")
+            yield con
+
+    def known_versions(self, contract: Contract, keys: pa.Table) -> pa.Table:
+        """The warehouse's version of some objects.
+
+        Args:
+            contract: the objects' contract.
+            keys: an Arrow table with the columns of the object's key.
+
+        Returns:
+            An Arrow table of the key's columns and `_content_hash` for the objects that are there; empty when there is no warehouse yet.
+        """
+        names = ", ".join(f'"{name}"' for name in contract.root.object_key)
+        nothing = keys.slice(0, 0).append_column("_content_hash", duckdb.sql("SELECT ''").to_arrow_table().slice(0, 0).column(0))
+        if not self.file.exists():
+            return nothing
+        with self.writer_lock("a look at the rows that are there", timeout_seconds=600), self.connect() as con:
+            if not _has_table(con, DATASET, contract.root.name):
+                return nothing
+            con.register("keys", keys)
+            return con.execute(
+                f"SELECT {names}, _content_hash FROM {DATASET}.{contract.root.name} SEMI JOIN keys USING ({names})"
+            ).to_arrow_table()
+
+    def distrust_unfinished_loads(self) -> None:
+        """Makes sure that every object which a load has begun to write, but not ended, is written again whatever it holds.
+
+        A load writes table by table. One that was stopped between two tables leaves an object's row and its lists at odds, while the row's
+        version says that nothing has to be written. So the versions of these objects are forgotten, and list rows whose object has no row
+        are removed; the cursors, which go back with the load, bring the objects again.
+        """
+        if not self.file.exists():
+            return
+        with self.connect(read_only=False) as con:
+            for contract in contracts():
+                root, *lists = contract.tables
+                if not _has_table(con, DATASET, root.name):
+                    continue
+                for table in contract.tables:
+                    con.execute(_distrust(root, table, _unfinished_rows(table)))
+                    if _has_table(con, f"{DATASET}_staging", table.name):
+                        con.execute(_distrust(root, table, f"{DATASET}_staging.{table.name}"))
+                for table in lists:
+                    con.execute(f"DELETE FROM {DATASET}.{table.name} AS row WHERE NOT EXISTS (FROM {DATASET}.{root.name} AS object WHERE {_same_object(root, table)})")
+
+    def publish(self) -> int:
+        """Replaces the published copy by the present normalised tables and marts, as a whole; open readers keep what they have.
+
+        Returns:
+            Size of the published file in bytes.
+        """
+        target = self.published_file
+        building = target.with_suffix(".building")
+        building.unlink(missing_ok=True)
+        with _connect(building, read_only=False) as con:
+            con.execute(f"ATTACH {_literal(str(self.file))} AS work (READ_ONLY)")
+            for schema in (DATASET, MARTS):
+                _copy_schema(con, schema)
+            con.execute("DETACH work")
+            _describe(con)
+        building.chmod(0o600)
+        building.replace(target)
+        return target.stat().st_size
+
+
+@contextmanager
+def _connect(file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    if read_only and not file.exists():
+        raise WarehouseUnreadable(f"{file} does not exist. Run 'social-warehouse sync' first.")
+    try:
+        con = duckdb.connect(file, read_only=read_only)
+    except duckdb.Error as error:
+        raise WarehouseUnreadable(f"{file} cannot be opened: {error}") from error
+    with con:
+        con.execute("SET TimeZone = 'UTC'")
+        yield con
+
+
+def _read_holder(holder_file: Path) -> str:
+    try:
+        holder = json.loads(holder_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "another process"
+    return f"{holder['holder']} (process {holder['pid']}, since {holder['since']})"
+
+
+def _has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    found = con.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]).fetchone()
+    return found is not None
+
+
+def _unfinished_rows(table: Table) -> str:
+    return f"(FROM {DATASET}.{table.name} WHERE _dlt_load_id NOT IN (SELECT load_id FROM {DATASET}._dlt_loads WHERE status = 0))"
+
+
+def _distrust(root: Table, table: Table, rows: str) -> str:
+    exists = f"EXISTS (FROM {rows} AS row WHERE {_same_object(root, table)})"
+    return f"UPDATE {DATASET}.{root.name} AS object SET _content_hash = NULL WHERE {exists}"
+
+
+def _same_object(root: Table, table: Table) -> str:
+    return " AND ".join(f'object."{ours}" = row."{theirs}"' for ours, theirs in zip(root.object_key, table.object_key, strict=True))
+
+
+def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
+    """Copies the tables of a schema of the attached work file, then makes its views; the loader's own tables stay behind."""
+    con.execute(f"CREATE SCHEMA {schema}")
+    tables = con.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'work' AND schema_name = ? AND NOT starts_with(table_name, '_dlt')",
+        [schema],
+    ).fetchall()
+    for (name,) in tables:
+        con.execute(f'CREATE TABLE {schema}."{name}" AS FROM work.{schema}."{name}"')
+    views = con.execute("SELECT sql FROM duckdb_views() WHERE database_name = 'work' AND schema_name = ? AND NOT internal", [schema]).fetchall()
+    for (sql,) in views:
+        con.execute(sql)
+
+
+def _describe(con: duckdb.DuckDBPyConnection) -> None:
+    """Writes the contract's descriptions into the published copy, where a client shows them beside the columns."""
+    for contract in contracts():
+        for table in contract.tables:
+            if not _has_table(con, DATASET, table.name):
+                continue
+            con.execute(f"COMMENT ON TABLE {DATASET}.{table.name} IS {_literal(table.description)}")
+            for column in table.all_columns:
+                con.execute(f'COMMENT ON COLUMN {DATASET}.{table.name}."{column.name}" IS {_literal(column.description)}')
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

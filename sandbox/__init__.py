@@ -1,0 +1,11 @@
+"""A local Social Connect API over real HTTP: seeded, deterministic, with a clock of its own and faults on demand.
+
+>>> with Sandbox(seed=1, mentions=500).serve() as server:
+...     url = f"{server.base_url}/1417/inbox/mentions"
+"""
+
+from sandbox.behaviour import Behaviour
+from sandbox.sandbox import Sandbox
+from sandbox.server import Server
+
+__all__ = ["Behaviour", "Sandbox", "Server"]

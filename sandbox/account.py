@@ -1,0 +1,294 @@
+"""One account: its organisation, the history of its messages, what a test did to them, and its state at a second."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from functools import cached_property
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from sandbox.acts import Act, apply
+from sandbox.history import DAY, NEVER, Flags, History, Slot, expected_count, plan
+from sandbox.hours import Instants
+from sandbox.mentions import Json, mention_id, render, text_of
+from sandbox.organisation import Organisation, User
+
+STATUSES = ("new", "pending", "done")
+_STATUS_SLOTS = ((Slot.PENDING, 1), (Slot.RESOLVE, 2), (Slot.REOPEN, 0), (Slot.SECOND_RESOLVE, 2))
+_REPLY_SLOTS = (Slot.BOT_REPLY, Slot.REPLY, Slot.SECOND_REPLY)
+
+
+class Account:
+    """An account of the sandbox. Instants are unix seconds, UTC.
+
+    Rows are positions in the order of arrival: first the planned messages, then those that a test added.
+    """
+
+    def __init__(self, organisation: Organisation, *, seed: int, now: int, mentions: int, days: int) -> None:
+        self.organisation = organisation
+        self.id = organisation.account_id
+        self.seed = seed
+        self._founded_at = now
+        self._per_day = mentions / days
+        self._authors = max(40, mentions // 3)
+        self.history: History = plan(
+            organisation,
+            seed=seed,
+            span=0,
+            start=now - days * DAY,
+            end=now,
+            count=mentions,
+            authors=self._authors,
+        )
+        self._spans = 0
+        self.added: list[tuple[int, Json]] = []
+        self.acts: dict[str, list[Act]] = {}
+        self.edits: dict[str, Json] = {}
+        self.deleted: set[str] = set()
+        self.revision = 0
+        self._rows: dict[str, int] = {}
+        self._indexed_count = 0
+        self._texts: list[str] = []
+        self._state: State | None = None
+
+    def state(self, now: int) -> "State":
+        """The account at a second; made anew only when the clock or a test has changed something."""
+        if self._state is None or (self._state.now, self._state.revision) != (now, self.revision):
+            self._grow(now)
+            self._state = State(self, now)
+        return self._state
+
+    def user(self, user_id: int) -> User | None:
+        """The user with this id."""
+        return next((user for user in self.organisation.users if user.id == user_id), None)
+
+    def planned_row(self, unique_id: str) -> int | None:
+        """The row of a planned message, visible yet or not."""
+        for row in range(self._indexed_count, len(self.history)):
+            self._rows[self.unique_id(row)] = row
+        self._indexed_count = len(self.history)
+        return self._rows.get(unique_id)
+
+    def unique_id(self, row: int) -> str:
+        """The `unique_id` of a planned message."""
+        topic = self.organisation.topics[self.history.topic[row]]
+        return f"{topic.id}_{mention_id(self.seed, self.id, int(self.history.serial[row]))}"
+
+    def words(self, row_count: int) -> list[str]:
+        """The words of the first planned messages, in lower case."""
+        for row in range(len(self._texts), row_count):
+            self._texts.append(text_of(self.organisation, self.history, row, self.seed).lower())
+        return self._texts[:row_count]
+
+    def render_planned(self, row: int, now: int) -> Json:
+        """A planned message as the API shows it, with what a test did to it."""
+        touched = bool(self.acts or self.edits)
+        unique_id = self.unique_id(row) if touched else ""
+        mention = render(
+            self.organisation, self.history, row, seed=self.seed, now=now, extra=self.acts.get(unique_id, [])
+        )
+        return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
+
+    def render_added(self, position: int, now: int) -> Json:
+        """A message that a test added, as given, with what a test did to it afterwards."""
+        mention = deepcopy(self.added[position][1])
+        unique_id = mention["unique_id"]
+        for act in self.acts.get(unique_id, []):
+            if act.at <= now:
+                apply(mention, act, mention.get("date", {}).get("published"))
+        return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
+
+    def _grow(self, now: int) -> None:
+        while self._founded_at + self._spans * DAY < now:
+            start = self._founded_at + self._spans * DAY + 1
+            self._spans += 1
+            expected = expected_count(start, start + DAY, self._per_day)
+            count = int(np.random.default_rng([self.seed, self.id, self._spans, 1]).poisson(expected))
+            later = plan(
+                self.organisation,
+                seed=self.seed,
+                span=self._spans,
+                start=start,
+                end=start + DAY,
+                count=count,
+                authors=self._authors,
+            )
+            self.history = self.history.followed_by(later)
+
+
+class State:
+    """What can be asked about an account's visible messages at one second, as columns with one entry a row."""
+
+    def __init__(self, account: Account, now: int) -> None:
+        self.account = account
+        self.organisation = account.organisation
+        self.now = now
+        self.revision = account.revision
+        self.planned = int(np.searchsorted(account.history.added_at, now, side="right"))
+        self.added = [position for position, (added_at, _) in enumerate(account.added) if added_at <= now]
+        self.size = self.planned + len(self.added)
+        self.orders: dict[str, Instants] = {}
+        added_at = [account.added[position][0] for position in self.added]
+        self.added_at: Instants = np.concatenate(
+            [account.history.added_at[: self.planned], np.array(added_at, dtype=np.int64)]
+        )
+
+    @cached_property
+    def touched(self) -> dict[int, Json]:
+        """The rendered mentions of the rows that a test added or changed: the plan does not know about those."""
+        rows = [self.row(unique_id) for unique_id in [*self.account.acts, *self.account.edits]]
+        planned = {row for row in rows if row is not None and row < self.planned}
+        return {row: self.mention(row) for row in [*sorted(planned), *range(self.planned, self.size)]}
+
+    @cached_property
+    def alive(self) -> Flags:
+        """Rows that nobody has deleted."""
+        alive = np.ones(self.size, dtype=np.bool_)
+        for unique_id in self.account.deleted:
+            row = self.row(unique_id)
+            if row is not None:
+                alive[row] = False
+        return alive
+
+    @cached_property
+    def topic_id(self) -> Instants:
+        """The topic of each row."""
+        ids = np.array([topic.id for topic in self.organisation.topics], dtype=np.int64)
+        planned = ids[self.account.history.topic[: self.planned]]
+        added = [int(self.account.added[position][1]["topic"]["id"]) for position in self.added]
+        return np.concatenate([planned, np.array(added, dtype=np.int64)])
+
+    @cached_property
+    def tie_breaker(self) -> Instants:
+        """A fixed order of rows that has nothing to do with time."""
+        planned = self.account.history.serial[: self.planned] * 2_654_435_761 + self.topic_id[: self.planned] * 40_503
+        added = [crc32(self.account.added[position][1]["unique_id"].encode()) for position in self.added]
+        return np.concatenate([planned % 2**32, np.array(added, dtype=np.int64)])
+
+    @cached_property
+    def done_by_now(self) -> Instants:
+        """Per planned row and slot: when it happened, or -1."""
+        times = self.account.history.times[: self.planned]
+        return np.where(times <= self.now, times, -1)
+
+    @cached_property
+    def status(self) -> Instants:
+        """Positions in STATUSES."""
+        status = np.where(self.account.history.brand[: self.planned], 2, 0)
+        for slot, value in _STATUS_SLOTS:
+            status = np.where(self.done_by_now[:, slot] >= 0, value, status)
+        return self._column(status, lambda mention: _position(STATUSES, mention.get("status")))
+
+    @cached_property
+    def last_action_at(self) -> Instants:
+        """When the newest action was; -1 without actions."""
+        return self._column(self.done_by_now.max(axis=1, initial=-1), lambda mention: _newest(_actions(mention)))
+
+    @cached_property
+    def last_status_at(self) -> Instants:
+        """When the status was last changed; -1 when never."""
+        slots = [slot for slot, _ in _STATUS_SLOTS]
+        latest = self.done_by_now[:, slots].max(axis=1, initial=-1)
+        return self._column(
+            latest, lambda mention: _newest(action for action in _actions(mention) if action["type"] == "status")
+        )
+
+    @cached_property
+    def response_seconds(self) -> Instants:
+        """`timestamps.response_time`; -1 when there is none."""
+        first = self._first_reply_at
+        published_at = self.account.history.published_at[: self.planned]
+        return self._column(
+            np.where(first == NEVER, -1, first - published_at),
+            lambda mention: int(mention.get("timestamps", {}).get("response_time", -1)),
+        )
+
+    @cached_property
+    def response_business_hours_seconds(self) -> Instants:
+        """`timestamps.response_time_during_bh`; -1 when there is none."""
+        history, first = self.account.history, self._first_reply_at
+        by_bot = self.done_by_now[:, Slot.BOT_REPLY] >= 0
+        seconds: Instants = np.full(self.planned, -1, dtype=np.int64)
+        for index, user in enumerate(self.organisation.users):
+            if user.schedule is not None:
+                here = (history.second_agent[: self.planned] == index) & (first != NEVER) & ~by_bot
+                hours = user.schedule.calendar
+                seconds[here] = hours.elapsed(first[here]) - hours.elapsed(history.published_at[: self.planned][here])
+        return self._column(
+            seconds, lambda mention: int(mention.get("timestamps", {}).get("response_time_during_bh", -1))
+        )
+
+    @cached_property
+    def followers(self) -> Instants:
+        """Followers of the author; -1 when unknown."""
+        return self._column(self.account.history.followers[: self.planned], None)
+
+    @cached_property
+    def tags(self) -> Instants:
+        """Tags of the planned rows as bits, without what a test did."""
+        history, happened, upto = self.account.history, self.done_by_now >= 0, slice(self.planned)
+        tags = history.tags_base[upto]
+        tags = np.where(happened[:, Slot.AUTO_TAG], tags | history.tags_auto[upto], tags)
+        tags = np.where(happened[:, Slot.TAG], tags & ~history.tags_removed[upto] | history.tags_agent[upto], tags)
+        result: Instants = np.where(happened[:, Slot.LATE_TAG], tags | history.tags_late[upto], tags)
+        return result
+
+    @cached_property
+    def sentiment(self) -> Instants:
+        """Sentiment of the planned rows (positions in SENTIMENTS), without what a test did."""
+        history = self.account.history
+        changed = self.done_by_now[:, Slot.SENTIMENT] >= 0
+        return np.where(changed, history.sentiment_after[: self.planned], history.sentiment[: self.planned])
+
+    def row(self, unique_id: str) -> int | None:
+        """The row of a visible message, deleted or not."""
+        for offset, position in enumerate(self.added):
+            if self.account.added[position][1]["unique_id"] == unique_id:
+                return self.planned + offset
+        row = self.account.planned_row(unique_id)
+        return row if row is not None and row < self.planned else None
+
+    def mention(self, row: int) -> Json:
+        """The mention of a row, as the API shows it."""
+        if row < self.planned:
+            return self.account.render_planned(row, self.now)
+        return self.account.render_added(self.added[row - self.planned], self.now)
+
+    def tag_position(self, name: str) -> int | None:
+        """The bit of a tag, or None when the account has no tag of that name."""
+        names = [tag.name for tag in self.organisation.tags]
+        return names.index(name) if name in names else None
+
+    @cached_property
+    def _first_reply_at(self) -> Instants:
+        times = self.account.history.times[: self.planned][:, list(_REPLY_SLOTS)]
+        first: Instants = np.where(times <= self.now, times, NEVER).min(axis=1, initial=NEVER)
+        return first
+
+    def _column(self, planned: Instants, of_mention: Callable[[Json], int] | None) -> Instants:
+        values = np.concatenate([planned, np.full(self.size - self.planned, -1, dtype=np.int64)])
+        if of_mention is not None:
+            for row, mention in self.touched.items():
+                values[row] = of_mention(mention)
+        return values
+
+
+def _position(names: tuple[str, ...], name: Any) -> int:
+    return names.index(name) if name in names else -1
+
+
+def _actions(mention: Json) -> list[Json]:
+    actions = mention.get("actions")
+    return list(actions) if isinstance(actions, list) else []
+
+
+def _newest(actions: Iterable[Json]) -> int:
+    return max((int(action["date"]["added"]) for action in actions), default=-1)
+
+
+def merged(value: Any, changes: Any) -> Any:
+    """The value with changes: objects are merged, all else is replaced."""
+    if isinstance(value, dict) and isinstance(changes, dict):
+        return value | {key: merged(value.get(key), change) for key, change in changes.items()}
+    return deepcopy(changes)

@@ -1,0 +1,52 @@
+"""The rate limit: so many calls an hour for each user behind a token."""
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import Literal
+
+FRAME_SECONDS = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Whether a call may be made, and what is left after it. `reset_at` is a unix timestamp."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_at: int
+
+    def headers(self, *, with_reset: bool) -> dict[str, str]:
+        """The response headers, all text."""
+        headers = {
+            "x-ratelimit-limit": str(self.limit),
+            "x-ratelimit-time": str(FRAME_SECONDS),
+            "x-ratelimit-remaining": str(self.remaining),
+        }
+        return headers | ({"x-ratelimit-reset": str(self.reset_at)} if with_reset else {})
+
+
+class RateLimit:
+    """Counts calls. Instants are unix seconds of the sandbox's clock."""
+
+    def __init__(self, per_hour: int) -> None:
+        self.per_hour = per_hour
+        self._calls: defaultdict[int, deque[int]] = defaultdict(deque)
+
+    def spend(self, user_id: int, now: int, window: Literal["fixed", "sliding"]) -> Allowance:
+        """Count a call, unless the user has none left."""
+        calls = self._calls[user_id]
+        if window == "fixed" and calls and now >= calls[0] + FRAME_SECONDS:
+            calls.clear()
+        while calls and now >= calls[0] + FRAME_SECONDS:
+            calls.popleft()
+        allowed = len(calls) < self.per_hour
+        if allowed:
+            calls.append(now)
+        reset_at = (calls[0] if calls else now) + FRAME_SECONDS
+        return Allowance(allowed, self.per_hour, max(self.per_hour - len(calls), 0), reset_at)
+
+    def refund(self, user_id: int) -> None:
+        """Take the last counted call back."""
+        if self._calls[user_id]:
+            self._calls[user_id].pop()

@@ -1,0 +1,25 @@
+-- One row per action on a mention. `action_number` counts from the oldest, so it stays when new actions come.
+select
+    actions.account_id,
+    actions.unique_id,
+    actions.action_number,
+    actions.action_type,
+    actions.actor_kind,
+    actions.agent_id,
+    mentions.topic_id,
+    mentions.channel,
+    actions.status_set,
+    actions.priority_set,
+    actions.is_reply,
+    actions.is_resolve,
+    actions.is_reopening,
+    mentions.is_own,
+    mentions.is_deleted,
+    actions.action_at,
+    {{ reporting_date('actions.action_at') }} as action_date,
+    '{{ var("reporting_time_zone") }}' as reporting_time_zone,
+    {{ seconds_between('mentions.published_at', 'actions.action_at') }} as since_publication_seconds
+from {{ ref('int_mention_actions') }} as actions
+left join {{ ref('fct_mentions') }} as mentions
+    on actions.account_id = mentions.account_id
+    and actions.unique_id = mentions.unique_id

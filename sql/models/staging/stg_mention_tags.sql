@@ -1,0 +1,6 @@
+select
+    account_id,
+    unique_id,
+    position,
+    tag
+from {{ source('social_connect', 'mention_tags') }}

@@ -1,0 +1,491 @@
+"""The dbt project, built by dbt's Python entry point on warehouses made by the real flattener, against a computation in plain Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from transforms.contract import contracts
+from transforms.flatten import flatten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Json = dict[str, Any]
+
+PROJECT = Path(__file__).parents[2] / "sql"
+ZONE = "Europe/Brussels"
+LOADED_AT = datetime(2026, 4, 1, tzinfo=UTC)
+BUSY, QUIET = "1417", "2020"
+HOUSEKEEPING = {"_extra", "_content_hash", "_is_removed"}
+
+# dbt runs in a process of its own: it keeps global state, and its imports warn of things that this project cannot change.
+RUN_DBT = "import sys; from dbt.cli.main import dbtRunner; sys.exit(0 if dbtRunner().invoke(sys.argv[1:]).success else 1)"
+
+
+# --- Mentions ------------------------------------------------------------------------------------------------------------------------
+
+
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+def action(kind: str, when: int, user: int | None = 12, status: str | None = None) -> Json:
+    shown: Json = {"type": kind, "date": {"added": when}, "metadata": {"status": status} if status else []}
+    return shown | ({"user": {"id": user, "name": f"Agent {user}"}} if user else {})
+
+
+def mention(
+    key: str,
+    *,
+    published: int | None,
+    actions: Sequence[Json] = (),
+    topic: int | None = 46283,
+    channel: str | None = "facebook",
+    is_own: bool | None = False,
+    timestamps: Json | None = None,
+) -> Json:
+    """A mention as the API sends it. `actions` are given from the oldest, and sent, as the API does, with the newest first."""
+    source = {"category": "social"} | ({"service": channel} if channel else {})
+    shown: Json = {
+        "id": key,
+        "unique_id": f"{topic}_{key}",
+        "author": {"id": "77"} | ({} if is_own is None else {"managed": is_own}),
+        "message": {"sentiment": "neutral"} | ({"content": "Hello"} if published is not None else {}),
+        "source": source,
+        "status": "new",
+        "actions": list(reversed(actions)),
+        "timestamps": {"handle_time": 0} | (timestamps or {}),
+        "date": {"added": (published if published is not None else at("2026-03-28 22:30:00")) + 90},
+    }
+    if published is not None:
+        shown["date"]["published"] = published
+    if topic is not None:
+        shown["topic"] = {"id": topic, "name": f"Topic {topic}"}
+    return shown
+
+
+def special_mentions() -> list[Json]:
+    """One mention for each rule that a day's ordinary mentions might not show."""
+    noon = at("2026-03-28 12:00:00")
+    return [
+        mention("untouched", published=noon),
+        mention("at_once", published=noon, actions=[action("reply", noon)], timestamps={"response_time": 0}),
+        mention(
+            "reopened",
+            published=noon,
+            actions=[
+                action("status", noon + 100, status="done"),
+                action("status", noon + 200, user=None, status="new"),
+                action("reply", noon + 250),
+                action("status", noon + 300, status="done"),
+            ],
+            timestamps={"response_time": 250, "resolve_time": 100, "resolve_time_during_bh": 60},
+        ),
+        mention("before_publication", published=noon, actions=[action("reply", noon - 5), action("reply", noon + 9)]),
+        mention(
+            "tweet",
+            published=None,
+            channel="twitter",
+            actions=[action("reply", noon + 50_000, user=13)],
+            timestamps={"response_time": 321, "response_time_during_bh": 21},
+        ),
+        mention("bot_first", published=noon, actions=[action("reply", noon + 3, user=None), action("reply", noon + 900)]),
+        mention(
+            "one_second",
+            published=noon,
+            actions=[action("status", noon + 60, status="done"), action("status", noon + 60, status="new"), action("reply", noon + 60)],
+        ),
+        mention("own", published=noon, is_own=True, actions=[action("reply", noon + 1)]),
+        mention("unsaid", published=noon, is_own=None),
+        mention("deleted", published=noon, actions=[action("reply", noon + 2)]),
+        mention("no_topic", published=noon, topic=None, channel=None, actions=[action("reply", noon + 7)]),
+        mention("api_differs", published=noon, actions=[action("reply", noon + 40)], timestamps={"response_time": 41}),
+        mention("left_agent", published=noon, actions=[action("reply", noon + 70, user=99)]),
+    ]
+
+
+def ordinary_mentions() -> list[Json]:
+    """A hundred mentions around the night in which Brussels' clocks change (2026-03-29), with delays from seconds to days."""
+    made = []
+    for number in range(100):
+        published = at("2026-03-28 20:00:00") + number * 613
+        replied, resolved = published + number**3 % 90_000, published + number**3 % 200_000 + 1
+        actions = [action("tag", published + 1, user=None)]
+        actions += [action("reply", replied, user=12 + number % 2)] if number % 3 else []
+        actions += [action("status", resolved, status="done" if number % 4 else "pending")] if number % 5 else []
+        timestamps = {"response_time": replied - published, "response_time_during_bh": (replied - published) // 3} if number % 3 else {}
+        topic, channel = 46283 + number % 2, ("facebook", "instagram", "whatsapp")[number % 3]
+        made.append(mention(str(number), published=published, actions=actions, topic=topic, channel=channel, timestamps=timestamps))
+    return made
+
+
+BUSY_MENTIONS = special_mentions() + ordinary_mentions()
+QUIET_MENTIONS = [mention("untouched", published=at("2026-03-28 22:59:59")), mention("late", published=at("2026-03-28 23:00:00"))]
+OBJECTS: dict[str, dict[str, list[Json]]] = {
+    BUSY: {
+        "mention": BUSY_MENTIONS,
+        "user": [{"id": 12, "name": "Ann"}, {"id": 13, "name": "Bo"}],
+        "topic": [{"id": 46283, "name": "Care", "monitoredprofiles": [{"type": "facebook"}]}],
+    },
+    QUIET: {"mention": QUIET_MENTIONS},
+}
+
+
+# --- The same metrics in plain Python ------------------------------------------------------------------------------------------------
+
+
+def seconds(start: int | None, end: int | None) -> int | None:
+    return None if start is None or end is None else max(0, end - start)
+
+
+def expected_fact(raw: Json) -> Json:
+    """What fct_mentions should say of a mention, read from the API's own JSON."""
+    published = raw["date"].get("published")
+    actions = list(reversed(raw["actions"]))
+    replies = [a for a in actions if a["type"] == "reply"]
+    statuses = [(a["metadata"]["status"], a["date"]["added"]) for a in actions if a["type"] == "status"]
+    resolves = [when for status, when in statuses if status == "done"]
+    by_people = [a for a in replies if "user" in a]
+    reply_at = replies[0]["date"]["added"] if replies else None
+    local = datetime.fromtimestamp(published if published is not None else raw["date"]["added"], ZoneInfo(ZONE))
+    is_deleted = raw["id"] == "deleted"
+    is_own = raw["author"].get("managed", False)
+    return {
+        "topic_id": str(raw["topic"]["id"]) if "topic" in raw else "unknown",
+        "channel": raw["source"].get("service", "unknown"),
+        "mention_date": local.date(),
+        "reporting_time_zone": ZONE,
+        "is_own": is_own,
+        "is_deleted": is_deleted,
+        "is_in_response_metrics": not is_own and not is_deleted,
+        "is_stripped": published is None,
+        "is_negative_interval": published is not None and any(a["date"]["added"] < published for a in actions),
+        "has_reply": bool(replies),
+        "has_resolve": bool(resolves),
+        "first_response_seconds": seconds(published, reply_at),
+        "first_human_response_seconds": seconds(published, by_people[0]["date"]["added"] if by_people else None),
+        "first_human_reply_agent_id": str(by_people[0]["user"]["id"]) if by_people else None,
+        "resolve_seconds": seconds(published, resolves[0] if resolves else None),
+        "api_response_time_seconds": raw["timestamps"].get("response_time"),
+        "api_response_time_business_hours_seconds": raw["timestamps"].get("response_time_during_bh"),
+        "api_resolve_time_seconds": raw["timestamps"].get("resolve_time"),
+        "api_resolve_time_business_hours_seconds": raw["timestamps"].get("resolve_time_during_bh"),
+        "api_handle_time_seconds": raw["timestamps"]["handle_time"],
+        "action_count": len(actions),
+        "reply_count": len(replies),
+        "human_reply_count": len(by_people),
+        "resolve_count": len(resolves),
+        "reopening_count": sum(
+            before == "done" and after != "done" for (before, _), (after, _) in zip(statuses, statuses[1:], strict=False)
+        ),
+    }
+
+
+EXPECTED_FACTS = {
+    (account, raw["unique_id"]): expected_fact(raw)
+    for account, mentions in ((BUSY, BUSY_MENTIONS), (QUIET, QUIET_MENTIONS))
+    for raw in mentions
+}
+
+
+def grouped(names: Sequence[str]) -> dict[tuple[Any, ...], list[Json]]:
+    """The mentions that count in response metrics, by account and the named columns."""
+    groups = defaultdict(list)
+    for (account, _), fact in EXPECTED_FACTS.items():
+        if fact["is_in_response_metrics"]:
+            groups[account, *(fact[name] for name in names)].append(fact)
+    return groups
+
+
+def known(facts: Iterable[Json], column: str) -> list[int]:
+    return sorted(fact[column] for fact in facts if fact[column] is not None)
+
+
+def percentile(ordered: Sequence[int], share: float) -> float | None:
+    """Linear between the two nearest values, the first at 0 and the last at 1."""
+    if not ordered:
+        return None
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+# --- Warehouses ----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Built:
+    """A warehouse file on which dbt has run: dbt's exit code, its output, and each node's result by name."""
+
+    file: Path
+    target: Path
+    exit_code: int
+    output: str
+
+    @property
+    def results(self) -> dict[str, Json]:
+        read = json.loads((self.target / "run_results.json").read_text(encoding="utf-8"))
+        return {node_name(result["unique_id"]): result for result in read["results"]}
+
+    @property
+    def manifest(self) -> Json:
+        read: Json = json.loads((self.target / "manifest.json").read_text(encoding="utf-8"))
+        return read
+
+    def rows(self, query: str) -> list[Json]:
+        with duckdb.connect(self.file, read_only=True) as con:
+            con.execute("SET TimeZone = 'UTC'")
+            result = con.execute(query)
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def node_name(unique_id: str) -> str:
+    """The name in dbt's `test.<project>.<name>.<hash>` or `unit_test.<project>.<model>.<name>`."""
+    kind, _, name, *rest = unique_id.split(".")
+    return rest[0] if kind == "unit_test" else name
+
+
+def make_warehouse(file: Path, objects: dict[str, dict[str, list[Json]]]) -> None:
+    """Writes the normalised tables of every contract, by account, as the loader would."""
+    with duckdb.connect(file) as con:
+        con.execute("SET TimeZone = 'UTC'; CREATE SCHEMA social_connect")
+        for number, (account, by_object) in enumerate(objects.items()):
+            for contract in contracts():
+                body = json.dumps({"response": by_object.get(contract.object, [])})
+                made = flatten(contract, [body], records_path="$.response", account_id=account, loaded_at=LOADED_AT)
+                for name, rows in made.tables.items():
+                    con.register("rows", rows)
+                    start = "INSERT INTO" if number else "CREATE TABLE"
+                    con.execute(f"{start} social_connect.{name} {'' if number else 'AS'} FROM rows")
+        con.execute("UPDATE social_connect.mentions SET deleted_at = '2026-03-30 00:00:00+00' WHERE id = 'deleted'")
+
+
+def build(file: Path, *options: str) -> Built:
+    target = file.with_suffix(".target")
+    folders = ("--project-dir", PROJECT, "--profiles-dir", PROJECT, "--target-path", target, "--log-path", file.with_suffix(".logs"))
+    command = [sys.executable, "-c", RUN_DBT, "build", *folders, *options]
+    environment = os.environ | {"SOCIAL_WAREHOUSE_FILE": str(file)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return Built(file, target, done.returncode, done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    file = tmp_path_factory.mktemp("small") / "warehouse.duckdb"
+    make_warehouse(file, OBJECTS)
+    return build(file, "--vars", json.dumps({"reporting_time_zone": ZONE}))
+
+
+@pytest.fixture(scope="module")
+def built_empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    file = tmp_path_factory.mktemp("empty") / "warehouse.duckdb"
+    make_warehouse(file, {BUSY: {}})
+    return build(file, "--exclude-resource-type", "unit_test")
+
+
+@pytest.fixture(scope="module")
+def models(built: Built) -> list[Json]:
+    return [node for node in built.manifest["nodes"].values() if node["resource_type"] == "model"]
+
+
+# --- Building ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_project_builds_and_only_the_expected_warnings_are_raised(built: Built) -> None:
+    assert built.exit_code == 0, built.output
+    unusual = {name: (result["status"], result["failures"]) for name, result in built.results.items() if result["failures"]}
+    # "api_differs" says 41 seconds where its actions say 40; "before_publication" was answered 5 seconds early.
+    assert unusual == {"warn_first_response_differs_from_api": ("warn", 1), "warn_action_before_publication": ("warn", 1)}
+
+
+def test_every_unit_test_of_a_metric_is_run(built: Built) -> None:
+    declared = {test["name"] for test in built.manifest["unit_tests"].values()}
+    passed = {name for name, result in built.results.items() if result["unique_id"].startswith("unit_test.") and result["status"] == "pass"}
+    assert declared == passed
+
+
+def test_an_empty_warehouse_builds_and_gives_empty_marts(built_empty: Built) -> None:
+    assert built_empty.exit_code == 0, built_empty.output
+    assert {result["status"] for result in built_empty.results.values()} <= {"success", "pass"}
+    for mart in ("dim_agents", "dim_topics", "fct_mentions", "fct_mention_actions", "agg_response_times_daily", "rpt_response_times"):
+        assert built_empty.rows(f"FROM marts.{mart}") == []
+
+
+def test_building_again_changes_no_row(built: Built, tmp_path: Path) -> None:
+    file = tmp_path / "warehouse.duckdb"
+    file.write_bytes(built.file.read_bytes())
+    again = build(file, "--exclude-resource-type", "unit_test", "--vars", json.dumps({"reporting_time_zone": ZONE}))
+    assert again.exit_code == 0, again.output
+    for mart in ("dim_agents", "dim_topics", "dim_channels", "fct_mentions", "fct_mention_actions", "agg_response_times_daily"):
+        query = f"FROM marts.{mart} ORDER BY ALL"
+        assert again.rows(query) == built.rows(query)
+
+
+def test_a_key_that_two_rows_share_fails_the_build(built_empty: Built, tmp_path: Path) -> None:
+    file = tmp_path / "warehouse.duckdb"
+    file.write_bytes(built_empty.file.read_bytes())
+    with duckdb.connect(file) as con:
+        con.execute("INSERT INTO social_connect.topics (account_id, id, _loaded_at) SELECT '1', '2', now() FROM range(2)")
+    failed = build(file, "--select", "stg_topics")
+    assert failed.exit_code == 1
+    assert [result["status"] for name, result in failed.results.items() if name.startswith("unique_combination_stg_topics")] == ["fail"]
+
+
+def test_views_survive_being_copied_into_a_file_of_another_name(built: Built, models: list[Json], tmp_path: Path) -> None:
+    copy = tmp_path / "published_elsewhere.duckdb"
+    with duckdb.connect() as con:
+        con.execute(f"ATTACH '{built.file}' AS original (READ_ONLY); ATTACH '{copy}' AS copy; COPY FROM DATABASE original TO copy")
+    with duckdb.connect(copy, read_only=True) as con:
+        for model in models:
+            counted = f"SELECT count(*) AS rows FROM {model['schema']}.{model['name']}"
+            assert con.execute(counted).fetchone() == (built.rows(counted)[0]["rows"],)
+
+
+# --- Numbers -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_facts_equal_a_computation_over_the_raw_mentions(built: Built) -> None:
+    rows = {(row["account_id"], row["unique_id"]): row for row in built.rows("FROM marts.fct_mentions")}
+    assert rows.keys() == EXPECTED_FACTS.keys()
+    for key, expected in EXPECTED_FACTS.items():
+        assert {name: rows[key][name] for name in expected} == expected, key
+
+
+def test_actions_are_in_order_and_measured_from_publication(built: Built) -> None:
+    expected = {
+        (account, raw["unique_id"], number): (
+            a["type"],
+            str(a["user"]["id"]) if "user" in a else None,
+            "human" if "user" in a else "automation",
+            datetime.fromtimestamp(a["date"]["added"], UTC),
+            datetime.fromtimestamp(a["date"]["added"], ZoneInfo(ZONE)).date(),
+            seconds(raw["date"].get("published"), a["date"]["added"]),
+        )
+        for account, mentions in ((BUSY, BUSY_MENTIONS), (QUIET, QUIET_MENTIONS))
+        for raw in mentions
+        for number, a in enumerate(sorted(reversed(raw["actions"]), key=lambda a: a["date"]["added"]), start=1)
+    }
+    values = ("action_type", "agent_id", "actor_kind", "action_at", "action_date", "since_publication_seconds")
+    rows = built.rows("FROM marts.fct_mention_actions")
+    assert {(r["account_id"], r["unique_id"], r["action_number"]): tuple(r[v] for v in values) for r in rows} == expected
+
+
+def test_daily_sums_equal_sums_over_the_raw_mentions(built: Built) -> None:
+    dimensions = ("mention_date", "topic_id", "channel")
+    rows = {(row["account_id"], *(row[name] for name in dimensions)): row for row in built.rows("FROM marts.agg_response_times_daily")}
+    groups = grouped(dimensions)
+    assert rows.keys() == groups.keys()
+    for key, facts in groups.items():
+        expected = {
+            "mention_count": len(facts),
+            "replied_count": sum(fact["has_reply"] for fact in facts),
+            "resolved_count": sum(fact["has_resolve"] for fact in facts),
+        }
+        for measure in (column for column in facts[0] if column.endswith("_seconds")):
+            values = known(facts, measure)
+            expected |= {f"{measure.removesuffix('_seconds')}_known_count": len(values), f"{measure}_sum": sum(values)}
+        assert {name: rows[key][name] for name in expected} == expected, key
+
+
+def test_the_report_equals_means_and_percentiles_over_the_raw_mentions(built: Built) -> None:
+    rows = {
+        (row["level"], row["account_id"], row["mention_date"], row["topic_id"], row["channel"]): row
+        for row in built.rows("FROM marts.rpt_response_times")
+    }
+    columns = {"day": "mention_date", "topic": "topic_id", "channel": "channel"}
+    checked = set()
+    for parts in (parts for size in range(4) for parts in combinations(columns, size)):
+        for (account, *values), facts in grouped([columns[part] for part in parts]).items():
+            place = {"day": None, "topic": "all", "channel": "all"} | dict(zip(parts, values, strict=True))
+            key = ("_".join(parts) or "total", account, place["day"], place["topic"], place["channel"])
+            row = rows[key]
+            replied_count, resolved_count = sum(f["has_reply"] for f in facts), sum(f["has_resolve"] for f in facts)
+            assert (row["mention_count"], row["replied_count"], row["resolved_count"]) == (len(facts), replied_count, resolved_count)
+            assert row["replied_share"] == pytest.approx(replied_count / len(facts))
+            assert row["resolved_share"] == pytest.approx(resolved_count / len(facts))
+            for measure, unit, unit_seconds in (("first_response", "minutes", 60), ("resolve", "hours", 3600)):
+                ordered = known(facts, f"{measure}_seconds")
+                assert row[f"{measure}_known_count"] == len(ordered)
+                statistics = {f"p{int(share * 100)}": percentile(ordered, share) for share in (0.5, 0.9, 0.95)}
+                statistics["mean"] = sum(ordered) / len(ordered) if ordered else None
+                for name, value in statistics.items():
+                    assert row[f"{measure}_{name}_seconds"] == (None if value is None else pytest.approx(value)), key
+                    assert row[f"{measure}_{name}_{unit}"] == (None if value is None else pytest.approx(value / unit_seconds)), key
+            checked.add(key)
+    assert checked == rows.keys()
+
+
+def test_the_day_turns_at_midnight_in_the_reporting_time_zone(built: Built) -> None:
+    rows = built.rows(f"SELECT mention_date FROM marts.fct_mentions WHERE account_id = '{QUIET}' ORDER BY published_at")
+    first, second = (row["mention_date"] for row in rows)
+    assert second - first == timedelta(days=1)
+
+
+def test_what_is_not_listed_any_more_keeps_a_row(built: Built) -> None:
+    agents = built.rows("SELECT agent_id, agent_name, is_listed FROM marts.dim_agents ORDER BY agent_id")
+    assert [tuple(agent.values()) for agent in agents] == [("12", "Ann", True), ("13", "Bo", True), ("99", "Agent 99", False)]
+    topics = built.rows(f"SELECT topic_id, topic_name, is_listed FROM marts.dim_topics WHERE account_id = '{BUSY}' ORDER BY topic_id")
+    expected = [("46283", "Care", True), ("46284", "Topic 46284", False), ("unknown", "unknown", False)]
+    assert [tuple(topic.values()) for topic in topics] == expected
+
+
+# --- Descriptions and tests ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_model_and_column_is_described_and_no_other(built: Built, models: list[Json]) -> None:
+    for model in models:
+        assert model["description"], f"{model['name']} has no description"
+        undescribed = [name for name, column in model["columns"].items() if not column["description"]]
+        assert not undescribed, f"columns of {model['name']} without a description: {undescribed}"
+        columns = [row["column_name"] for row in built.rows(f"DESCRIBE {model['schema']}.{model['name']}")]
+        assert sorted(columns) == sorted(model["columns"]), f"{model['name']}.yml and {model['name']}.sql name different columns"
+
+
+def test_every_source_column_is_described(built: Built) -> None:
+    for source in built.manifest["sources"].values():
+        assert source["description"]
+        assert all(column["description"] for column in source["columns"].values())
+
+
+def test_every_table_of_the_contracts_is_a_source_and_has_a_staging_view_with_its_columns(built: Built, models: list[Json]) -> None:
+    staged = {model["name"]: model for model in models if model["schema"] == "staging"}
+    sources = {source["name"]: source for source in built.manifest["sources"].values()}
+    tables = [table for contract in contracts() for table in contract.tables]
+    assert {f"stg_{table.name}" for table in tables} == staged.keys()
+    for table in tables:
+        columns = {column.name for column in table.all_columns}
+        assert sources[table.name]["columns"].keys() == columns
+        kept = columns - HOUSEKEEPING - (set() if table.parent is None else {"_loaded_at"})
+        assert len(staged[f"stg_{table.name}"]["columns"]) == len(kept), f"stg_{table.name} leaves out or doubles a column"
+
+
+def test_every_model_has_a_test_of_its_key_and_every_mart_a_unit_test(built: Built, models: list[Json]) -> None:
+    keyed = {
+        node["attached_node"]
+        for node in built.manifest["nodes"].values()
+        if (node.get("test_metadata") or {}).get("name") == "unique_combination"
+    }
+    assert {model["unique_id"] for model in models} == keyed
+    unit_tested = {test["model"] for test in built.manifest["unit_tests"].values()}
+    assert {model["name"] for model in models if model["schema"] == "marts"} <= unit_tested
+
+
+def test_every_mart_is_under_contract_with_a_type_for_each_column(models: list[Json]) -> None:
+    for model in (model for model in models if model["schema"] == "marts"):
+        assert model["contract"]["enforced"], model["name"]
+        assert all(column["data_type"] for column in model["columns"].values()), model["name"]
