@@ -124,6 +124,17 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     _load_package(pipeline, warehouse)
 
 
+def read_cursors(warehouse: Warehouse) -> dict[str, str]:
+    """How far each stream and account has been read, from the loader's local state: texts by stream, account and cursor."""
+    state = make_pipeline(warehouse).state.get("sources", {}).get("social_connect", {}).get("resources", {})
+    return {
+        f"{stream} of account {account_id}, {name}": text
+        for stream, kept in state.items()
+        for account_id, cursor in kept.get("cursors", {}).items()
+        for name, text in cursor.items()
+    }
+
+
 def _load_package(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     # The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no checkpoint.
     with warehouse.connect(read_only=False), _cause_raised():

@@ -128,3 +128,11 @@ def _explain(problem: Any) -> str:
     # A token's text must not be shown, not even a wrong one's.
     got = "" if name == "social_connect_access_token" else f" is {problem['input']!r}:"
     return f"{name.upper()}{got} {problem['msg'].removeprefix('Value error, ')}. It wants {_WANTS[name]}."
+
+
+def toml_template() -> str:
+    """The text of a settings file that sets nothing: each option with its meaning, commented out."""
+    lines = ["# Settings of the Social Connect warehouse. The environment and .env win over this file.", ""]
+    for name, option in Settings.model_fields.items():
+        lines += [f"# {option.description}", f'# {name} = ""', ""]
+    return "\n".join(lines)

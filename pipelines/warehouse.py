@@ -102,6 +102,15 @@ class Warehouse:
             holder_file.unlink(missing_ok=True)
             lock.release()
 
+    def writer(self) -> str | None:
+        """Who holds the writer lock, in words; None when nobody does."""
+        lock = FileLock(self.home / "writer.lock", timeout=0)
+        try:
+            with lock:
+                return None
+        except Timeout:
+            return _read_holder(self.home / "writer.json")
+
     @contextmanager
     def connect(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the work file, in UTC.

@@ -96,7 +96,7 @@ class Account:
         unique_id = mention["unique_id"]
         for act in self.acts.get(unique_id, []):
             if act.at <= now:
-                apply(mention, act, mention.get("date", {}).get("published"))
+                apply(mention, act, (mention.get("date") or {}).get("published"))
         return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
 
     def _grow(self, now: int) -> None:
@@ -201,7 +201,7 @@ class State:
         published_at = self.account.history.published_at[: self.planned]
         return self._column(
             np.where(first == NEVER, -1, first - published_at),
-            lambda mention: int(mention.get("timestamps", {}).get("response_time", -1)),
+            lambda mention: int((mention.get("timestamps") or {}).get("response_time", -1)),
         )
 
     @cached_property
@@ -216,7 +216,7 @@ class State:
                 hours = user.schedule.calendar
                 seconds[here] = hours.elapsed(first[here]) - hours.elapsed(history.published_at[: self.planned][here])
         return self._column(
-            seconds, lambda mention: int(mention.get("timestamps", {}).get("response_time_during_bh", -1))
+            seconds, lambda mention: int((mention.get("timestamps") or {}).get("response_time_during_bh", -1))
         )
 
     @cached_property

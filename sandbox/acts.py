@@ -64,7 +64,7 @@ class Act:
 def apply(mention: Json, act: Act, published_at: int | None) -> None:
     """Change a mention, as the API shows it, by one deed. Deeds are applied in the order in which they happen."""
     metadata = _METADATA.get(act.kind, _no_metadata)(mention, act)
-    timestamps = mention.setdefault("timestamps", {})
+    timestamps = mention["timestamps"] = mention.get("timestamps") or {}
     timestamps["handle_time"] = timestamps.get("handle_time", 0) + act.handle_seconds
     if act.kind == "reply":
         _stamp(timestamps, "response_time", act, published_at)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -68,6 +69,7 @@ class _Api:
                 await asyncio.sleep(fault.seconds)
         with self.sandbox.lock:
             response = _Exchange(self.sandbox, request, path, parameters, faults).answer()
+            response.headers["Date"] = format_datetime(self.sandbox.now, usegmt=True)
             self.sandbox.requests.append(
                 LoggedRequest(
                     method=request.method,

@@ -34,8 +34,8 @@ class _Control:
         return self._clock()
 
     async def move_clock(self, request: Request) -> Response:
-        body = await request.json()
         try:
+            body = await request.json()
             self.sandbox.advance(seconds=float(body["advance_seconds"]))
         except (KeyError, TypeError, ValueError) as error:
             return _refused(f"send {{'advance_seconds': a number that is not negative}} ({error})")
@@ -45,8 +45,8 @@ class _Control:
         return JSONResponse([asdict(fault) for fault in self.sandbox.faults.waiting])
 
     async def add_fault(self, request: Request) -> Response:
-        options: dict[str, Any] = await request.json()
         try:
+            options: dict[str, Any] = await request.json()
             fault = self.sandbox.faults.add(options.pop("kind", ""), **options)
         except (TypeError, ValueError) as error:
             return _refused(str(error))

@@ -27,6 +27,8 @@ FOREIGN_HOST = "https://collector.example.net"
 class Fault:
     """One fault. It strikes requests whose path contains `path`: after the first `after` of them, `times` times.
 
+    The path is looked at without an `/api` in front or a slash at the end.
+
     Attributes:
         kind: what happens. `status` is an API error with that HTTP status, `html` a gateway's page, `cut_json` a whole
             answer whose JSON stops half-way, `cut_connection` a connection that closes half-way, `empty_page` a page

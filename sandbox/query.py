@@ -238,7 +238,7 @@ def _status_rows(state: State, value: str) -> Flags:
 
 def _status_mention(_state: State, mention: Json, value: str) -> bool:
     statuses, brand = _status_word(value)
-    return mention.get("status") in statuses and bool(mention.get("author", {}).get("managed", False)) in brand
+    return mention.get("status") in statuses and bool((mention.get("author") or {}).get("managed", False)) in brand
 
 
 def _source_fits(value: str, service: str, category: str) -> bool:
@@ -252,7 +252,8 @@ def _source_rows(state: State, value: str) -> Flags:
 
 
 def _source_mention(_state: State, mention: Json, value: str) -> bool:
-    return _source_fits(value, mention["source"].get("service", ""), mention["source"].get("category", ""))
+    source = mention.get("source") or {}
+    return _source_fits(value, source.get("service", ""), source.get("category", ""))
 
 
 def _language_rows(state: State, value: str) -> Any:
@@ -310,7 +311,7 @@ def _content_rows(state: State, value: str) -> Flags:
 def _content_mention(_state: State, mention: Json, value: str) -> bool | None:
     if any(action["type"] == "erase_pii_content" for action in mention.get("actions", [])):
         return False
-    message = mention.get("message", {})
+    message = mention.get("message") or {}
     shown = message.get("stripped_content", message.get("content"))
     return None if shown is None else value.lower() in str(shown).lower()
 
@@ -327,15 +328,19 @@ def _profile_rows(state: State, value: str) -> Any:
 
 
 def _profile_mention(_state: State, mention: Json, value: str) -> bool | None:
-    shown = mention.get("source", {}).get("profile")
+    shown = (mention.get("source") or {}).get("profile")
     return None if shown is None else str(shown) == value
+
+
+def _of_message(mention: Json, name: str) -> Any:
+    return (mention.get("message") or {}).get(name)
 
 
 _WORDS: dict[str, _Word] = {
     "status": _Word(_status_rows, _status_mention),
     "source": _Word(_source_rows, _source_mention),
-    "language": _Word(_language_rows, lambda _state, mention, value: mention["message"].get("language") == value),
-    "sentiment": _Word(_sentiment_rows, lambda _state, mention, value: mention["message"].get("sentiment") == value),
+    "language": _Word(_language_rows, lambda _state, mention, value: _of_message(mention, "language") == value),
+    "sentiment": _Word(_sentiment_rows, lambda _state, mention, value: _of_message(mention, "sentiment") == value),
     "usertag": _Word(_tag_rows, lambda _state, mention, value: value in mention.get("tags", [])),
     "action": _Word(
         _action_rows,

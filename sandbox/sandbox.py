@@ -242,7 +242,7 @@ class Sandbox:
         unique_id, topic_id = raw.get("unique_id"), (raw.get("topic") or {}).get("id")
         if not isinstance(unique_id, str) or not isinstance(topic_id, int):
             raise ValueError("the mention needs a text unique_id and a whole number topic.id")  # noqa: TRY004 - JSON is a value
-        added = raw.get("date", {}).get("added") if added_at is None else int(added_at.timestamp())
+        added = (raw.get("date") or {}).get("added") if added_at is None else int(added_at.timestamp())
         if not isinstance(added, int):
             raise ValueError(f"mention {unique_id} has no date.added: pass added_at")  # noqa: TRY004 - JSON is a value
         with self.lock:

@@ -34,6 +34,7 @@ class Server:
             log_level="critical",  # faults end connections on purpose, which the server would report
             access_log=False,
             server_header=False,
+            date_header=False,  # answers carry the sandbox's own time
         )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

@@ -11,7 +11,7 @@ from pipelines.source.streams import STREAMS, Reading
 from pipelines.source.windows import Cursor, Window, added_at, changes_end_at, last_action_at, latest, new_rows_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from pipelines.api import Page, SocialConnect
@@ -46,6 +46,7 @@ class AccountReading:
     account_id: str
     start_date: datetime
     now: datetime
+    on_page: Callable[[Stream, Page], None] = lambda _stream, _page: None
     snapshots: dict[str, list[Page]] = field(default_factory=dict)
 
     def steps(self, stream: Stream, cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
@@ -66,7 +67,10 @@ class AccountReading:
         return [str(topic["id"]) for page in self.snapshot(topics) for topic in page.records if isinstance(topic, dict) and "id" in topic]
 
     def _pages(self, stream: Stream, parameters: dict[str, str]) -> Iterator[Page]:
-        return self.api.pages(stream.path.format(account_id=self.account_id), {"limit": str(stream.page_size), **parameters})
+        path = "/" + stream.path.format(account_id=self.account_id)
+        for page in self.api.pages(path, {"limit": stream.page_size, **parameters}):
+            self.on_page(stream, page)
+            yield page
 
     def _inbox(self, stream: Stream, cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
         topic_ids = self.topic_ids()

@@ -139,6 +139,8 @@ def test_other_processes_make_faults(client: httpx.Client) -> None:
     assert client.get("/me").status_code == 200
     for body in ({"kind": "earthquake"}, {"kind": "status", "colour": "red"}):
         assert client.post("/_sandbox/faults", json=body).status_code == 400
+    for path in ("/_sandbox/faults", "/_sandbox/clock"):
+        assert client.post(path, content=b"{not json").status_code == 400
 
 
 def test_the_log_has_every_request_and_no_secret() -> None:

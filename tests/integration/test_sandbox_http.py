@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -141,6 +142,10 @@ def test_a_page_is_the_truth_as_of_now(server: Server, client: httpx.Client, eve
     assert len(rows) == len(truth)
     one = rows[7]
     assert read(client, f"/1417/inbox/mention/{one['topic']['id']}/{one['id']}") == one
+
+
+def test_the_date_header_is_the_sandboxs_own_time(server: Server, client: httpx.Client) -> None:
+    assert parsedate_to_datetime(client.get("/me").headers["date"]) == server.sandbox.now
 
 
 def test_text_is_raw_utf8_with_slashes_as_php_writes_them(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
+from sandbox.query import filtered, ordered
 
 Json = dict[str, Any]
 
@@ -171,6 +172,21 @@ def test_an_added_mention_may_lie_in_the_future(sandbox: Sandbox) -> None:
         sandbox.mention(1417, TWEET["unique_id"])
     sandbox.advance(minutes=30)
     assert sandbox.mention(1417, TWEET["unique_id"]) == TWEET
+
+
+def test_an_added_mention_may_have_php_arrays_where_objects_belong(sandbox: Sandbox) -> None:
+    odd = TWEET | {"timestamps": [], "author": [], "message": [], "source": [], "date": []}
+    sandbox.add_mention(1417, odd, added_at=sandbox.now)
+    assert sandbox.mention(1417, TWEET["unique_id"]) == odd
+    state = sandbox.accounts[1417].state(sandbox.now_seconds)
+    row = state.row(TWEET["unique_id"])
+    for text in ("status:new", "NOT source:twitter", "NOT language:fr", "NOT sentiment:negative", "NOT profile:1"):
+        assert filtered(state, text)[row], text
+    assert ordered(state, "dateadd:desc")[0] == row
+    for sort in ("timestamps.action_reply_first:desc", "timestamps.action_last_date:desc"):
+        assert row in ordered(state, sort)
+    shown = sandbox.act(1417, TWEET["unique_id"], kind="reply", text="x", handle_seconds=3)
+    assert shown["timestamps"] == {"handle_time": 3}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,381 @@
+"""The command `social-warehouse`: reads options, calls one function per command, prints, and sets the exit code.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 busy (another run holds the warehouse), 4 data tests failed (nothing published), 5 request budget
+used up (what was read is loaded, its place is saved).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from pipelines import run
+from pipelines.api import BudgetUsedUp, SocialConnectError
+from pipelines.logs import log_to
+from pipelines.progress import progress_on
+from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
+from pipelines.tables import print_table
+from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
+
+stdout = Console(soft_wrap=True)
+stderr = Console(stderr=True, soft_wrap=True)
+
+
+class _Time(click.ParamType):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date or time. It wants ISO 8601, such as 2026-01-31 or 2026-01-31T08:00:00Z.", param, ctx)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+class _Names(click.ParamType):
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002 - click's signature
+        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+as_of = click.option("--as-of", type=_Time(), metavar="TIME", help="The run's clock (ISO 8601), so that a run can be repeated. Default: now.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="social-connect-warehouse")
+def cli() -> None:
+    """Keeps a DuckDB warehouse in step with Qualtrics Social Connect.
+
+    \b
+    First steps:
+      social-warehouse demo                  the whole way on made-up data, no account needed
+      social-warehouse init                  makes the settings file to put your token in
+      social-warehouse check                 tries the settings on the API
+      social-warehouse sync                  reads what is new and publishes it
+      social-warehouse sql "from rpt_response_times"
+
+    Exit codes: 0 done, 1 failed, 2 usage, 3 busy, 4 data tests failed, 5 request budget used up.
+    """
+
+
+@cli.command()
+def init() -> None:
+    """Makes the warehouse's folders and a settings file to fill in.
+
+    \b
+    Example:
+      social-warehouse init
+    """
+    warehouse = run.open_warehouse(read_settings())
+    toml = Path(TOML_FILE)
+    if toml.exists():
+        stdout.print(f"{toml} is there already and stays as it is.")
+    else:
+        toml.touch(mode=0o600)
+        toml.write_text(toml_template(), encoding="utf-8")
+        stdout.print(f"Made {toml}: put your access token there. Only you can read it.")
+    stdout.print(f"The warehouse will be in {warehouse.home}. Next: social-warehouse check")
+
+
+@cli.command()
+@as_json
+def check(as_json: bool) -> None:
+    """Tries the settings on the API, and says what to do about what does not work.
+
+    \b
+    Example:
+      social-warehouse check
+    """
+    findings = run.check(read_settings())
+    if as_json:
+        _print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            stdout.print(f"{'ok  ' if finding.is_ok else 'FAIL'}  {finding.name}: {finding.message}", markup=False, highlight=False)
+    if not all(finding.is_ok for finding in findings):
+        sys.exit(FAILED)
+
+
+@cli.command()
+@as_of
+@click.option("--streams", type=_Names(), metavar="A,B", help="Read only these streams.")
+@click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more than N requests.")
+@as_json
+def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: int | None, as_json: bool) -> None:
+    """Reads new and changed rows of every stream, then transforms, tests and publishes.
+
+    \b
+    Examples:
+      social-warehouse sync
+      social-warehouse sync --streams mentions --max-requests 100 --json
+    """
+    settings = read_settings()
+    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+        report = run.sync(settings, as_of=as_of, stream_names=streams, max_requests=max_requests, progress=progress)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        _print_sync_report(report, Warehouse(settings.social_warehouse_home))
+    if report.extraction.budget_was_used_up:
+        stderr.print(f"{report.extraction.load.stopped_by} What was read is loaded; the next sync goes on from there.", markup=False)
+        sys.exit(BUDGET_USED_UP)
+
+
+@cli.command()
+@as_json
+def transform(as_json: bool) -> None:
+    """Builds and tests the models from the tables that are there, without a request to the API.
+
+    \b
+    Example:
+      social-warehouse transform && social-warehouse publish
+    """
+    settings = read_settings()
+    with log_to(settings):
+        report = run.transform(settings)
+    if as_json:
+        _print_json(vars(report))
+    else:
+        stdout.print(f"{report.model_count} models built, {report.passed_test_count} tests passed in {report.seconds} s.")
+        for warning in report.warnings:
+            stdout.print(f"warning: {warning}", markup=False)
+
+
+@cli.command()
+@as_json
+def publish(as_json: bool) -> None:
+    """Replaces the copy that readers open by the work file's present tables and marts.
+
+    \b
+    Example:
+      social-warehouse publish
+    """
+    settings = read_settings()
+    with log_to(settings):
+        size = run.publish(settings)
+    file = Warehouse(settings.social_warehouse_home).published_file
+    if as_json:
+        _print_json({"published_file": str(file), "published_bytes": size})
+    else:
+        stdout.print(f"Published {file} ({size / 1e6:,.1f} MB).")
+
+
+@cli.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Says how far the warehouse has read, what it holds, and who is writing to it.
+
+    \b
+    Example:
+      social-warehouse status --json
+    """
+    found = run.status(read_settings())
+    if as_json:
+        _print_json(found)
+        return
+    for name, value in found.items():
+        if isinstance(value, dict):
+            stdout.print(f"{name.replace('_', ' ')}:")
+            for key, inner in value.items():
+                stdout.print(f"  {key:34} {inner:,}" if isinstance(inner, int) else f"  {key:34} {inner}", highlight=False)
+        else:
+            stdout.print(f"{name.replace('_', ' ')}: {value}", markup=False, highlight=False)
+
+
+@cli.command()
+@click.argument("query")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@as_json
+def sql(query: str, as_csv: bool, as_json: bool) -> None:
+    """Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
+
+    \b
+    Examples:
+      social-warehouse sql "from rpt_response_times limit 10"
+      social-warehouse sql "select status, count(*) from mentions group by all" --csv
+    """
+    with Warehouse(read_settings().social_warehouse_home).connect_published() as con:
+        frame = con.execute(query).df()
+    if as_json:
+        click.echo(frame.to_json(orient="records", date_format="iso", date_unit="s"))
+    elif as_csv:
+        click.echo(frame.to_csv(index=False), nl=False)
+    else:
+        print_table(stdout, frame)
+
+
+@cli.command()
+@click.option("--every", "every_minutes", type=click.IntRange(min=1), default=15, show_default=True, metavar="MINUTES", help="How often to sync.")
+def serve(every_minutes: int) -> None:
+    """Runs the sync on a schedule, until stopped. Needs a Prefect server.
+
+    \b
+    Example:
+      prefect server start --background
+      PREFECT_API_URL=http://127.0.0.1:4200/api social-warehouse serve --every 15
+    """
+    if not os.environ.get("PREFECT_API_URL"):
+        raise click.UsageError(
+            "PREFECT_API_URL is not set: a schedule needs a Prefect server. Start one with 'prefect server start --background' and set"
+            " PREFECT_API_URL=http://127.0.0.1:4200/api."
+        )
+    read_settings()
+    from pipelines import flows  # noqa: PLC0415 - Prefect takes two seconds to import, and only this command and the demo need it
+
+    flows.serve(every=timedelta(minutes=every_minutes))
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8350, show_default=True, help="0 takes a free port.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same history.")
+@click.option("--mentions", type=click.IntRange(min=0), default=2000, show_default=True, help="Mentions in the 28 days before its clock.")
+@click.option("--requests-per-hour", type=click.IntRange(min=1), default=350, show_default=True, help="Rate limit per token.")
+@click.option("--real-time", is_flag=True, help="Start its clock now and let it run; else it stands still until it is moved.")
+def sandbox(host: str, port: int, seed: int, mentions: int, requests_per_hour: int, real_time: bool) -> None:
+    """Serves a made-up Social Connect API, until stopped.
+
+    \b
+    Example:
+      social-warehouse sandbox --real-time &
+      SOCIAL_CONNECT_BASE_URL=http://127.0.0.1:8350 SOCIAL_CONNECT_ACCESS_TOKEN=sandbox-token social-warehouse sync
+    """
+    from sandbox import Sandbox  # noqa: PLC0415 - its server takes a moment to import, and most commands do not need it
+
+    clock = {"now": datetime.now(UTC).replace(microsecond=0)} if real_time else {}
+    box = Sandbox(seed=seed, mentions=mentions, rate_limit_per_hour=requests_per_hour, real_time=real_time, **clock)
+
+    def say(base_url: str) -> None:
+        stdout.print(f"Sandbox at {base_url}, token {box.token}, accounts {', '.join(map(str, box.account_ids))}, clock {box.now.isoformat()}")
+
+    box.serve_forever(host, port, ready=say)
+
+
+@cli.command()
+@click.option("--mentions", type=click.IntRange(min=1), default=2000, show_default=True, help="How many mentions the sandbox starts with.")
+def demo(mentions: int) -> None:
+    """Shows the whole way on made-up data: sandbox, two runs of the Prefect flow, response times.
+
+    \b
+    Example:
+      social-warehouse demo
+    """
+    from sandbox import Sandbox  # noqa: PLC0415 - only the sandbox command and the demo need it
+
+    home = read_settings().social_warehouse_home / "demo"
+    shutil.rmtree(home, ignore_errors=True)
+    with Sandbox(mentions=mentions).serve() as server:
+        box = server.sandbox
+        os.environ |= {
+            "SOCIAL_CONNECT_BASE_URL": server.base_url,
+            "SOCIAL_CONNECT_ACCESS_TOKEN": box.token,
+            "SOCIAL_WAREHOUSE_HOME": str(home),
+            "PREFECT_HOME": str(home.resolve() / "prefect"),
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+        }
+        os.environ.pop("SOCIAL_CONNECT_ACCOUNT_IDS", None)
+        os.environ.pop("SOCIAL_CONNECT_START_DATE", None)
+        os.environ.pop("PREFECT_API_URL", None)
+        stdout.print(f"A made-up Social Connect account is at {server.base_url}. Starting Prefect (some ten seconds) ...")
+        from pipelines import flows  # noqa: PLC0415 - it reads the environment above when it is imported
+
+        first = flows.sync(as_of=box.now)
+        _print_demo_run("First sync", first, box.now)
+        box.advance(hours=6)
+        second = flows.sync(as_of=box.now)
+        _print_demo_run("Six hours later", second, box.now)
+    warehouse = Warehouse(home)
+    with warehouse.connect_published() as con:
+        frame = con.execute(DEMO_QUERY).df()
+    stdout.print("\nResponse times by channel, from marts.rpt_response_times:\n")
+    print_table(stdout, frame)
+    stdout.print(f"\nThe published warehouse: {warehouse.published_file}")
+    stdout.print(f"Ask it anything:  SOCIAL_WAREHOUSE_HOME={home} social-warehouse sql \"from fct_mentions limit 5\"", markup=False)
+
+
+DEMO_QUERY = "FROM rpt_response_times LIMIT 15"
+
+
+def main() -> None:
+    """Runs the command line; every failure becomes one clear text and its exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        stderr.print("Stopped. What was loaded is kept; the next run goes on from there.")
+        sys.exit(FAILED)
+    except SettingsInvalid as error:
+        _fail(error, USAGE)
+    except WarehouseBusy as error:
+        _fail(error, BUSY)
+    except BudgetUsedUp as error:
+        _fail(error, BUDGET_USED_UP)
+    except Exception as error:  # noqa: BLE001 - the outermost place: what is known gets its line, the rest keeps its traceback
+        _fail_by_kind(error)
+
+
+def _fail_by_kind(error: Exception) -> None:
+    from duckdb import Error as DuckDBError  # noqa: PLC0415 - only a failure needs them
+
+    from pipelines.source import ReadingFailed  # noqa: PLC0415 - as above
+    from pipelines.transform import TestsFailed, TransformFailed  # noqa: PLC0415 - as above
+
+    if isinstance(error, TestsFailed):
+        _fail(error, TESTS_FAILED)
+    if isinstance(error, SocialConnectError | ReadingFailed | WarehouseUnreadable | TransformFailed | DuckDBError | OSError):
+        _fail(error, FAILED)
+    raise error
+
+
+def _fail(error: Exception, exit_code: int) -> None:
+    stderr.print(f"Error: {error}", markup=False, highlight=False)
+    sys.exit(exit_code)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def _print_sync_report(report: run.SyncReport, warehouse: Warehouse) -> None:
+    load = report.extraction.load
+    read = ", ".join(f"{count:,} {stream}" for stream, count in load.record_counts.items())
+    written = ", ".join(f"{count:,} {table}" for table, count in load.row_counts.items()) or "nothing: no row has changed"
+    lines = [
+        f"read       {read} in {report.extraction.request_count:,} requests",
+        f"written    {written}",
+        f"tested     {report.transform.model_count} models, {report.transform.passed_test_count} tests passed",
+        f"published  {warehouse.published_file} ({report.published_bytes / 1e6:,.1f} MB), data as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        f"took       {report.seconds:,.1f} s",
+    ]
+    if load.quarantined_count:
+        lines.append(f"set aside  {load.quarantined_count:,} records that could not be read: social-warehouse sql \"from quarantine\"")
+    lines += [f"note       {note}" for note in (*load.drift, *report.transform.warnings)]
+    for line in lines:
+        stdout.print(line, markup=False, highlight=False)
+
+
+def _print_demo_run(title: str, report: dict[str, Any], now: datetime) -> None:
+    rows = report["row_counts"]
+    stdout.print(
+        f"{title} ({now:%Y-%m-%d %H:%M} UTC): {report['request_count']} requests, {report['record_counts']['mentions']:,} mentions read,"
+        f" {rows.get('mentions', 0):,} new or changed, {report['model_count']} models built, {report['passed_test_count']} tests passed."
+    )

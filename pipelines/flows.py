@@ -1,0 +1,85 @@
+"""The Prefect flows: thin tasks over `pipelines.run`, a run-report artifact, and the schedule. The only importer of prefect."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+# Prefect reads these when it is imported. The first two keep it from reporting to its makers.
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "pipelines,transforms")
+
+from prefect import flow, task  # noqa: E402 - the switches above have to come first
+from prefect.artifacts import create_markdown_artifact  # noqa: E402 - as above
+from prefect.cache_policies import NO_CACHE  # noqa: E402 - as above
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy  # noqa: E402 - as above
+
+from pipelines import run  # noqa: E402 - kept with its neighbours
+from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed  # noqa: E402 - kept with its neighbours
+from pipelines.settings import read_settings  # noqa: E402 - kept with its neighbours
+from pipelines.warehouse import WarehouseBusy  # noqa: E402 - kept with its neighbours
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State, TaskRun
+    from prefect.tasks import Task
+
+_PASSING = (TransportFailed, ServerFailed, ResponseUnreadable, WarehouseBusy)
+"""What may be over in a few minutes. The client has retried for seconds already; anything else would only fail again."""
+
+
+def _is_passing(_task: Task[Any, Any], _task_run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), _PASSING)
+
+
+@task(retries=2, retry_delay_seconds=[60, 300], retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
+def extract_and_load(as_of: datetime, stream_names: list[str] | None) -> run.Extraction:
+    """Reads the API and loads the tables. Safe to repeat: cursors move only with their rows."""
+    return run.extract_and_load(read_settings(), as_of=as_of, stream_names=stream_names)
+
+
+@task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
+def transform_and_test() -> run.TransformReport:
+    """Builds and tests the models. Safe to repeat: they are rebuilt from the tables."""
+    return run.transform(read_settings())
+
+
+@task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
+def publish() -> int:
+    """Swaps in the new published copy. Safe to repeat: it is replaced as a whole."""
+    return run.publish(read_settings())
+
+
+@flow(name="sync")
+def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -> dict[str, Any]:
+    """Reads new and changed rows, transforms, tests, publishes, and leaves a run report.
+
+    Args:
+        as_of: the run's clock, UTC; now when not given.
+        stream_names: which streams to read; all when not given.
+
+    Returns:
+        The run report in plain values.
+    """
+    started = datetime.now(UTC)
+    as_of = as_of or started
+    extraction = extract_and_load(as_of, stream_names)
+    transformed = transform_and_test()
+    published_bytes = publish()
+    report = run.SyncReport(as_of, extraction, transformed, published_bytes, round((datetime.now(UTC) - started).total_seconds(), 1))
+    create_markdown_artifact(report.as_markdown(), key="sync-report", description="What the sync read, wrote and published")
+    return report.as_json()
+
+
+def serve(*, every: timedelta) -> None:
+    """Schedules the sync and runs it here until stopped. Needs a Prefect server (`PREFECT_API_URL`).
+
+    A sync that is due while another runs is dropped, not queued: the next one reads what it would have read.
+    """
+    sync.serve(
+        name="social-connect-warehouse",
+        interval=every,
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        pause_on_shutdown=False,
+    )

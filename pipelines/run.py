@@ -1,0 +1,333 @@
+"""What a run does, as plain functions: sync, transform, publish, check. No Prefect, no terminal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipelines.api import SocialConnect, SocialConnectError
+from pipelines.settings import SettingsInvalid
+from pipelines.source import STREAMS, AccountReading, StreamReader
+from pipelines.warehouse import DATASET, Warehouse, WarehouseBusy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipelines.api import Page
+    from pipelines.load import LoadReport
+    from pipelines.settings import Settings
+    from pipelines.transform import TransformReport
+
+logger = logging.getLogger(__name__)
+
+BATCH_PAGES = 50
+"""Pages that are flattened at once: enough for the vectorised engine, little enough for memory."""
+
+
+class Progress(Protocol):
+    """Is told how a run goes on."""
+
+    def step(self, name: str) -> None:
+        """A step of the run begins."""
+
+    def page(self, stream: str, page: Page, remaining_count: int | None) -> None:
+        """A page of a stream has been read; `remaining_count` is what the API still allows in its present frame."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def step(self, name: str) -> None:
+        """Does nothing."""
+
+    def page(self, stream: str, page: Page, remaining_count: int | None) -> None:
+        """Does nothing."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was read and loaded, from which accounts, in how many requests."""
+
+    load: LoadReport
+    account_ids: tuple[str, ...]
+    request_count: int
+
+    @property
+    def budget_was_used_up(self) -> bool:
+        """Whether reading ended before everything was read."""
+        return self.load.stopped_by is not None
+
+    @property
+    def resume_at(self) -> datetime | None:
+        """When reading can go on, UTC; None when nothing is left to read or the API did not say."""
+        stop = self.load.stopped_by
+        return datetime.fromtimestamp(stop.resume_at, UTC) if stop is not None and stop.resume_at is not None else None
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a sync did."""
+
+    as_of: datetime
+    extraction: Extraction
+    transform: TransformReport
+    published_bytes: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values, for scripts. Times are ISO 8601 in UTC."""
+        load = self.extraction.load
+        return {
+            "as_of": self.as_of.isoformat(),
+            "account_ids": list(self.extraction.account_ids),
+            "request_count": self.extraction.request_count,
+            "record_counts": load.record_counts,
+            "row_counts": load.row_counts,
+            "quarantined_count": load.quarantined_count,
+            "drift": list(load.drift),
+            "stopped_by": str(load.stopped_by) if load.stopped_by else None,
+            "resume_at": self.extraction.resume_at.isoformat() if self.extraction.resume_at else None,
+            "model_count": self.transform.model_count,
+            "passed_test_count": self.transform.passed_test_count,
+            "test_warnings": list(self.transform.warnings),
+            "published_bytes": self.published_bytes,
+            "seconds": self.seconds,
+        }
+
+    def as_markdown(self) -> str:
+        """The report for people."""
+        load = self.extraction.load
+        lines = [
+            f"Sync as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC, accounts {', '.join(self.extraction.account_ids)}.",
+            "",
+            "| | |",
+            "|---|---:|",
+            f"| requests | {self.extraction.request_count:,} |",
+            *(f"| {stream} read | {count:,} |" for stream, count in load.record_counts.items()),
+            *(f"| rows written to {table} | {count:,} |" for table, count in load.row_counts.items()),
+            f"| records set aside in quarantine | {load.quarantined_count:,} |",
+            f"| models built | {self.transform.model_count:,} |",
+            f"| tests passed | {self.transform.passed_test_count:,} |",
+            f"| published megabytes | {self.published_bytes / 1e6:,.1f} |",
+            f"| seconds | {self.seconds:,.1f} |",
+        ]
+        notes = [*load.drift, *(f"test warning: {warning}" for warning in self.transform.warnings)]
+        if load.stopped_by:
+            notes.append(f"Reading ended early: {load.stopped_by}")
+        return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+
+
+def sync(
+    settings: Settings,
+    *,
+    as_of: datetime | None = None,
+    stream_names: Sequence[str] | None = None,
+    max_requests: int | None = None,
+    progress: Progress | None = None,
+) -> SyncReport:
+    """Reads new and changed rows, transforms, tests and publishes.
+
+    Args:
+        settings: the options.
+        as_of: the run's clock, UTC; now when not given.
+        stream_names: which streams to read; all when not given.
+        max_requests: how many requests the run may send.
+        progress: is told how it goes.
+
+    Raises:
+        SettingsInvalid: no token, or an unknown stream.
+        pipelines.api.SocialConnectError: the API cannot be read.
+        pipelines.warehouse.WarehouseBusy: another run writes.
+        pipelines.transform.TestsFailed: nothing was published.
+    """
+    started = time.monotonic()
+    progress = progress or Silent()
+    as_of = as_of or datetime.now(UTC)
+    extraction = extract_and_load(settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress)
+    progress.step("transform and test")
+    transformed = transform(settings)
+    progress.step("publish")
+    published_bytes = publish(settings)
+    return SyncReport(as_of, extraction, transformed, published_bytes, round(time.monotonic() - started, 1))
+
+
+def extract_and_load(
+    settings: Settings,
+    *,
+    as_of: datetime,
+    stream_names: Sequence[str] | None = None,
+    max_requests: int | None = None,
+    progress: Progress | None = None,
+) -> Extraction:
+    """Reads the API and loads the normalised tables; arguments and errors as for `sync`."""
+    from pipelines.load import load  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
+
+    progress = progress or Silent()
+    streams = _chosen_streams(stream_names)
+    warehouse = open_warehouse(settings)
+    as_of = as_of.astimezone(UTC).replace(microsecond=0)
+    with connect(settings, max_requests=max_requests) as api:
+        progress.step("read and load")
+        accounts = [
+            AccountReading(
+                api=api,
+                account_id=account_id,
+                start_date=settings.start_date(as_of),
+                now=as_of,
+                on_page=lambda stream, page: progress.page(stream.name, page, api.budget.remaining_count),
+            )
+            for account_id in find_account_ids(api, settings)
+        ]
+        readers = [StreamReader(stream, accounts, batch_pages=BATCH_PAGES) for stream in streams]
+        report = load(warehouse, readers, loaded_at=as_of)
+        for difference in report.drift:
+            logger.warning("the API differs from the contract: %s", difference)
+        return Extraction(report, tuple(account.account_id for account in accounts), api.budget.request_count)
+
+
+def transform(settings: Settings) -> TransformReport:
+    """Builds and tests the models in the work file.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another run writes.
+        pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
+        pipelines.transform.TestsFailed: a data test failed.
+        pipelines.transform.TransformFailed: a model failed.
+    """
+    from pipelines.transform import transform as build  # noqa: PLC0415 - see there
+
+    warehouse = open_warehouse(settings)
+    with warehouse.connect():
+        pass  # says clearly that there is nothing to transform, before dbt makes an empty file
+    with warehouse.writer_lock("a transform", timeout_seconds=LOCK_WAIT_SECONDS):
+        return build(warehouse, reporting_time_zone=settings.social_warehouse_reporting_time_zone)
+
+
+def publish(settings: Settings) -> int:
+    """Replaces the published copy by the work file's present tables; returns its size in bytes.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another run writes.
+        pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
+    """
+    warehouse = open_warehouse(settings)
+    with warehouse.writer_lock("a publish", timeout_seconds=LOCK_WAIT_SECONDS):
+        return warehouse.publish()
+
+
+LOCK_WAIT_SECONDS = 60
+"""How long a step waits for another run's step to end."""
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of the settings, its folders made."""
+    warehouse = Warehouse(settings.social_warehouse_home)
+    warehouse.make_folders()
+    return warehouse
+
+
+@contextmanager
+def connect(settings: Settings, *, max_requests: int | None = None) -> Iterator[SocialConnect]:
+    """A client for the API of the settings.
+
+    Raises:
+        SettingsInvalid: there is no token, or the base URL cannot be used.
+    """
+    if not settings.social_connect_access_token:
+        raise SettingsInvalid(
+            "SOCIAL_CONNECT_ACCESS_TOKEN is not set. It wants an access token, or several separated by commas: set it in the environment,"
+            " in .env or in social-warehouse.toml."
+        )
+    try:
+        client = SocialConnect(
+            settings.social_connect_base_url,
+            settings.social_connect_access_token,
+            max_wait_seconds=settings.social_connect_max_wait_seconds,
+            max_requests=max_requests,
+        )
+    except ValueError as error:
+        raise SettingsInvalid(f"SOCIAL_CONNECT_BASE_URL or SOCIAL_CONNECT_ACCESS_TOKEN cannot be used: {error}") from None
+    with client as api:
+        yield api
+
+
+def find_account_ids(api: SocialConnect, settings: Settings) -> tuple[str, ...]:
+    """The accounts to read: those of the settings, or every account the token sees."""
+    if settings.social_connect_account_ids:
+        return settings.social_connect_account_ids
+    return tuple(str(account["id"]) for page in api.pages("/me/accounts") for account in page.records)
+
+
+def _chosen_streams(names: Sequence[str] | None) -> list[Any]:
+    known = [stream.name for stream in STREAMS]
+    if unknown := set(names or ()) - set(known):
+        raise SettingsInvalid(f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, separated by commas.")
+    return [stream for stream in STREAMS if names is None or stream.name in names]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked, and what to do when it is not as it should be."""
+
+    name: str
+    is_ok: bool
+    message: str
+
+
+def check(settings: Settings) -> list[Finding]:
+    """Tries the settings, in the order in which they are needed; stops at the first that keeps the rest from being tried.
+
+    Raises:
+        SettingsInvalid: there is no token.
+    """
+    findings = []
+    try:
+        warehouse = open_warehouse(settings)
+        with warehouse.writer_lock("a check"):
+            findings.append(Finding("warehouse folder", is_ok=True, message=f"{warehouse.home} can be written, and nobody else does"))
+    except (OSError, WarehouseBusy) as error:
+        findings.append(Finding("warehouse folder", is_ok=False, message=str(error)))
+    with connect(settings) as api:
+        try:
+            user = api.get("/me").data
+            findings.append(Finding("token", is_ok=True, message=f"belongs to user {user.get('id')} at {settings.social_connect_base_url}"))
+            account_ids = find_account_ids(api, settings)
+        except SocialConnectError as error:
+            return [*findings, Finding("token", is_ok=False, message=str(error))]
+        for account_id in account_ids:
+            try:
+                topic_count = len(AccountReading(api, account_id, settings.start_date(datetime.now(UTC)), datetime.now(UTC)).topic_ids())
+                findings.append(Finding(f"account {account_id}", is_ok=topic_count > 0, message=f"{topic_count} topics can be read"))
+            except SocialConnectError as error:
+                findings.append(Finding(f"account {account_id}", is_ok=False, message=str(error)))
+        left = api.budget.remaining_count
+        findings.append(Finding("request budget", is_ok=True, message=f"{'unknown' if left is None else left} requests left in this frame"))
+    return findings
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """How far the warehouse has read and what it holds, in plain values; times are ISO 8601 in UTC.
+
+    Raises:
+        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet.
+    """
+    from pipelines.load import read_cursors  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
+
+    warehouse = Warehouse(settings.social_warehouse_home)
+    with warehouse.connect_published() as con:
+        tables = con.execute("SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = $1 ORDER BY 1", [DATASET]).fetchall()
+        (as_of, newest) = con.execute("SELECT max(_loaded_at), max(added_at) FROM mentions").fetchone() or (None, None)
+    published_at = datetime.fromtimestamp(warehouse.published_file.stat().st_mtime, UTC)
+    return {
+        "published_file": str(warehouse.published_file),
+        "published_at": published_at.isoformat(timespec="seconds"),
+        "newest_change_loaded_at": as_of.isoformat() if as_of else None,
+        "newest_mention_added_at": newest.isoformat() if newest else None,
+        "writer": warehouse.writer() or "nobody",
+        "cursors": read_cursors(warehouse),
+        "row_counts": dict(tables),
+    }

@@ -1,0 +1,99 @@
+"""Runs the dbt project over the work file: models, then tests. The only importer of dbt."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelines.warehouse import Warehouse
+
+SQL_FOLDER = Path(__file__).parents[1] / "sql"
+
+
+class TestsFailed(Exception):
+    """A data test found rows that break its claim; nothing is published."""
+
+    __test__ = False  # not a test, whatever pytest makes of its name
+
+
+class TransformFailed(Exception):
+    """A model could not be built."""
+
+
+@dataclass(frozen=True)
+class TransformReport:
+    """What dbt did: models built, tests passed, and what tests of severity warn had to say."""
+
+    model_count: int
+    passed_test_count: int
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformReport:
+    """Builds and tests every model in the work file. The caller holds the writer lock.
+
+    Unit tests of the models are left to the project's own tests: they do not depend on the data.
+
+    Args:
+        warehouse: where the work file and dbt's own folder are.
+        reporting_time_zone: IANA zone in which days are cut.
+
+    Raises:
+        TestsFailed: a data test failed; its text names the tests.
+        TransformFailed: a model failed; its text names the models and where dbt's log is.
+    """
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415 - takes two seconds to import, and most commands do not need it
+
+    arguments = [
+        "build",
+        *("--exclude-resource-type", "unit_test"),
+        *("--project-dir", str(SQL_FOLDER), "--profiles-dir", str(SQL_FOLDER)),
+        *("--target-path", str(warehouse.dbt_folder / "target"), "--log-path", str(warehouse.dbt_folder / "logs")),
+        *("--vars", f"{{reporting_time_zone: '{reporting_time_zone}'}}"),
+        "--quiet",
+        *("--log-level", "none"),
+        "--no-use-colors",
+    ]
+    with _environment(SOCIAL_WAREHOUSE_FILE=str(warehouse.file.resolve()), DBT_SEND_ANONYMOUS_USAGE_STATS="false", DO_NOT_TRACK="1"):
+        outcome = dbtRunner().invoke(arguments)
+    results = getattr(outcome.result, "results", None)
+    if results is None:
+        raise TransformFailed(f"dbt could not start: {outcome.exception}. Its log is in {warehouse.dbt_folder / 'logs'}.")
+    by_status: dict[str, list[str]] = {}
+    for result in results:
+        by_status.setdefault(str(result.status), []).append(f"{result.node.name}: {result.message}" if result.message else result.node.name)
+    if broken := by_status.get("error"):
+        raise TransformFailed(f"{len(broken)} models could not be built: {'; '.join(broken)}. dbt's log is in {warehouse.dbt_folder / 'logs'}.")
+    if failing := by_status.get("fail"):
+        raise TestsFailed(
+            f"{len(failing)} data tests failed, so nothing was published and readers keep the last good copy: {'; '.join(failing)}."
+            f" See dbt's log in {warehouse.dbt_folder / 'logs'}, or ask the work file: {warehouse.file}."
+        )
+    return TransformReport(
+        model_count=len(by_status.get("success", [])),
+        passed_test_count=len(by_status.get("pass", [])),
+        warnings=tuple(by_status.get("warn", [])),
+        seconds=round(outcome.result.elapsed_time, 1),  # type: ignore[union-attr] - a run result has it
+    )
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Sets environment variables for dbt, which reads its profile from them, and puts back what was there."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
