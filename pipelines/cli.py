@@ -1,7 +1,7 @@
 """The command `social-warehouse`: reads options, calls one function per command, prints, and sets the exit code.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 busy (another run holds the warehouse), 4 data tests failed (nothing published), 5 request budget
-used up (what was read is loaded, its place is saved).
+Exit codes: 0 done, 1 failed, 2 usage, 3 busy (another run holds the warehouse), 4 data tests failed (nothing
+published), 5 request budget used up (what was read is loaded, its place is saved).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ stdout = Console(soft_wrap=True)
 stderr = Console(stderr=True, soft_wrap=True)
 
 
-class _Time(click.ParamType):
+class _Time(click.ParamType[datetime]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -43,11 +43,15 @@ class _Time(click.ParamType):
         try:
             time = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is not a date or time. It wants ISO 8601, such as 2026-01-31 or 2026-01-31T08:00:00Z.", param, ctx)
+            self.fail(
+                f"{value!r} is not a date or time. It wants ISO 8601, such as 2026-01-31 or 2026-01-31T08:00:00Z.",
+                param,
+                ctx,
+            )
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-class _Names(click.ParamType):
+class _Names(click.ParamType[tuple[str, ...]]):
     name = "names"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002 - click's signature
@@ -55,13 +59,18 @@ class _Names(click.ParamType):
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-as_of = click.option("--as-of", type=_Time(), metavar="TIME", help="The run's clock (ISO 8601), so that a run can be repeated. Default: now.")
+as_of = click.option(
+    "--as-of",
+    type=_Time(),
+    metavar="TIME",
+    help="The run's clock (ISO 8601), so that a run can be repeated. Default: now.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="social-connect-warehouse")
 def cli() -> None:
-    """Keeps a DuckDB warehouse in step with Qualtrics Social Connect.
+    r"""Keeps a DuckDB warehouse in step with Qualtrics Social Connect.
 
     \b
     First steps:
@@ -77,7 +86,7 @@ def cli() -> None:
 
 @cli.command()
 def init() -> None:
-    """Makes the warehouse's folders and a settings file to fill in.
+    r"""Makes the warehouse's folders and a settings file to fill in.
 
     \b
     Example:
@@ -97,7 +106,7 @@ def init() -> None:
 @cli.command()
 @as_json
 def check(as_json: bool) -> None:
-    """Tries the settings on the API, and says what to do about what does not work.
+    r"""Tries the settings on the API, and says what to do about what does not work.
 
     \b
     Example:
@@ -108,7 +117,11 @@ def check(as_json: bool) -> None:
         _print_json([vars(finding) for finding in findings])
     else:
         for finding in findings:
-            stdout.print(f"{'ok  ' if finding.is_ok else 'FAIL'}  {finding.name}: {finding.message}", markup=False, highlight=False)
+            stdout.print(
+                f"{'ok  ' if finding.is_ok else 'FAIL'}  {finding.name}: {finding.message}",
+                markup=False,
+                highlight=False,
+            )
     if not all(finding.is_ok for finding in findings):
         sys.exit(FAILED)
 
@@ -119,7 +132,7 @@ def check(as_json: bool) -> None:
 @click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more than N requests.")
 @as_json
 def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: int | None, as_json: bool) -> None:
-    """Reads new and changed rows of every stream, then transforms, tests and publishes.
+    r"""Reads new and changed rows of every stream, then transforms, tests and publishes.
 
     \b
     Examples:
@@ -134,14 +147,17 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
     else:
         _print_sync_report(report, Warehouse(settings.social_warehouse_home))
     if report.extraction.budget_was_used_up:
-        stderr.print(f"{report.extraction.load.stopped_by} What was read is loaded; the next sync goes on from there.", markup=False)
+        stderr.print(
+            f"{report.extraction.load.stopped_by} What was read is loaded; the next sync goes on from there.",
+            markup=False,
+        )
         sys.exit(BUDGET_USED_UP)
 
 
 @cli.command()
 @as_json
 def transform(as_json: bool) -> None:
-    """Builds and tests the models from the tables that are there, without a request to the API.
+    r"""Builds and tests the models from the tables that are there, without a request to the API.
 
     \b
     Example:
@@ -153,7 +169,9 @@ def transform(as_json: bool) -> None:
     if as_json:
         _print_json(vars(report))
     else:
-        stdout.print(f"{report.model_count} models built, {report.passed_test_count} tests passed in {report.seconds} s.")
+        stdout.print(
+            f"{report.model_count} models built, {report.passed_test_count} tests passed in {report.seconds} s."
+        )
         for warning in report.warnings:
             stdout.print(f"warning: {warning}", markup=False)
 
@@ -161,7 +179,7 @@ def transform(as_json: bool) -> None:
 @cli.command()
 @as_json
 def publish(as_json: bool) -> None:
-    """Replaces the copy that readers open by the work file's present tables and marts.
+    r"""Replaces the copy that readers open by the work file's present tables and marts.
 
     \b
     Example:
@@ -180,7 +198,7 @@ def publish(as_json: bool) -> None:
 @cli.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Says how far the warehouse has read, what it holds, and who is writing to it.
+    r"""Says how far the warehouse has read, what it holds, and who is writing to it.
 
     \b
     Example:
@@ -194,7 +212,9 @@ def status(as_json: bool) -> None:
         if isinstance(value, dict):
             stdout.print(f"{name.replace('_', ' ')}:")
             for key, inner in value.items():
-                stdout.print(f"  {key:34} {inner:,}" if isinstance(inner, int) else f"  {key:34} {inner}", highlight=False)
+                stdout.print(
+                    f"  {key:34} {inner:,}" if isinstance(inner, int) else f"  {key:34} {inner}", highlight=False
+                )
         else:
             stdout.print(f"{name.replace('_', ' ')}: {value}", markup=False, highlight=False)
 
@@ -204,7 +224,7 @@ def status(as_json: bool) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @as_json
 def sql(query: str, as_csv: bool, as_json: bool) -> None:
-    """Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
+    r"""Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
 
     \b
     Examples:
@@ -222,9 +242,17 @@ def sql(query: str, as_csv: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--every", "every_minutes", type=click.IntRange(min=1), default=15, show_default=True, metavar="MINUTES", help="How often to sync.")
+@click.option(
+    "--every",
+    "every_minutes",
+    type=click.IntRange(min=1),
+    default=15,
+    show_default=True,
+    metavar="MINUTES",
+    help="How often to sync.",
+)
 def serve(every_minutes: int) -> None:
-    """Runs the sync on a schedule, until stopped. Needs a Prefect server.
+    r"""Runs the sync on a schedule, until stopped. Needs a Prefect server.
 
     \b
     Example:
@@ -233,8 +261,8 @@ def serve(every_minutes: int) -> None:
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise click.UsageError(
-            "PREFECT_API_URL is not set: a schedule needs a Prefect server. Start one with 'prefect server start --background' and set"
-            " PREFECT_API_URL=http://127.0.0.1:4200/api."
+            "PREFECT_API_URL is not set: a schedule needs a Prefect server. Start one with"
+            " 'prefect server start --background' and set PREFECT_API_URL=http://127.0.0.1:4200/api."
         )
     read_settings()
     from pipelines import flows  # noqa: PLC0415 - Prefect takes two seconds to import, and only this command and the demo need it
@@ -246,32 +274,51 @@ def serve(every_minutes: int) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=int, default=8350, show_default=True, help="0 takes a free port.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same history.")
-@click.option("--mentions", type=click.IntRange(min=0), default=2000, show_default=True, help="Mentions in the 28 days before its clock.")
-@click.option("--requests-per-hour", type=click.IntRange(min=1), default=350, show_default=True, help="Rate limit per token.")
-@click.option("--real-time", is_flag=True, help="Start its clock now and let it run; else it stands still until it is moved.")
+@click.option(
+    "--mentions",
+    type=click.IntRange(min=0),
+    default=2000,
+    show_default=True,
+    help="Mentions in the 28 days before its clock.",
+)
+@click.option(
+    "--requests-per-hour", type=click.IntRange(min=1), default=350, show_default=True, help="Rate limit per token."
+)
+@click.option(
+    "--real-time", is_flag=True, help="Start its clock now and let it run; else it stands still until it is moved."
+)
 def sandbox(host: str, port: int, seed: int, mentions: int, requests_per_hour: int, real_time: bool) -> None:
-    """Serves a made-up Social Connect API, until stopped.
+    r"""Serves a made-up Social Connect API, until stopped.
 
     \b
     Example:
       social-warehouse sandbox --real-time &
       SOCIAL_CONNECT_BASE_URL=http://127.0.0.1:8350 SOCIAL_CONNECT_ACCESS_TOKEN=sandbox-token social-warehouse sync
     """
-    from sandbox import Sandbox  # noqa: PLC0415 - its server takes a moment to import, and most commands do not need it
+    from sandbox import DEFAULT_NOW, Sandbox  # noqa: PLC0415 - its server takes a moment to import, and most commands do not need it
 
-    clock = {"now": datetime.now(UTC).replace(microsecond=0)} if real_time else {}
-    box = Sandbox(seed=seed, mentions=mentions, rate_limit_per_hour=requests_per_hour, real_time=real_time, **clock)
+    now = datetime.now(UTC).replace(microsecond=0) if real_time else DEFAULT_NOW
+    box = Sandbox(seed=seed, mentions=mentions, rate_limit_per_hour=requests_per_hour, real_time=real_time, now=now)
 
     def say(base_url: str) -> None:
-        stdout.print(f"Sandbox at {base_url}, token {box.token}, accounts {', '.join(map(str, box.account_ids))}, clock {box.now.isoformat()}")
+        stdout.print(
+            f"Sandbox at {base_url}, token {box.token}, accounts {', '.join(map(str, box.account_ids))},"
+            f" clock {box.now.isoformat()}"
+        )
 
     box.serve_forever(host, port, ready=say)
 
 
 @cli.command()
-@click.option("--mentions", type=click.IntRange(min=1), default=2000, show_default=True, help="How many mentions the sandbox starts with.")
+@click.option(
+    "--mentions",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="How many mentions the sandbox starts with.",
+)
 def demo(mentions: int) -> None:
-    """Shows the whole way on made-up data: sandbox, two runs of the Prefect flow, response times.
+    r"""Shows the whole way on made-up data: sandbox, two runs of the Prefect flow, response times.
 
     \b
     Example:
@@ -293,7 +340,9 @@ def demo(mentions: int) -> None:
         os.environ.pop("SOCIAL_CONNECT_ACCOUNT_IDS", None)
         os.environ.pop("SOCIAL_CONNECT_START_DATE", None)
         os.environ.pop("PREFECT_API_URL", None)
-        stdout.print(f"A made-up Social Connect account is at {server.base_url}. Starting Prefect (some ten seconds) ...")
+        stdout.print(
+            f"A made-up Social Connect account is at {server.base_url}. Starting Prefect (some ten seconds) ..."
+        )
         from pipelines import flows  # noqa: PLC0415 - it reads the environment above when it is imported
 
         first = flows.sync(as_of=box.now)
@@ -307,7 +356,9 @@ def demo(mentions: int) -> None:
     stdout.print("\nResponse times by channel, from marts.rpt_response_times:\n")
     print_table(stdout, frame)
     stdout.print(f"\nThe published warehouse: {warehouse.published_file}")
-    stdout.print(f"Ask it anything:  SOCIAL_WAREHOUSE_HOME={home} social-warehouse sql \"from fct_mentions limit 5\"", markup=False)
+    stdout.print(
+        f'Ask it anything:  SOCIAL_WAREHOUSE_HOME={home} social-warehouse sql "from fct_mentions limit 5"', markup=False
+    )
 
 
 DEMO_QUERY = "FROM rpt_response_times LIMIT 15"
@@ -341,7 +392,9 @@ def _fail_by_kind(error: Exception) -> None:
 
     if isinstance(error, TestsFailed):
         _fail(error, TESTS_FAILED)
-    if isinstance(error, SocialConnectError | ReadingFailed | WarehouseUnreadable | TransformFailed | DuckDBError | OSError):
+    if isinstance(
+        error, SocialConnectError | ReadingFailed | WarehouseUnreadable | TransformFailed | DuckDBError | OSError
+    ):
         _fail(error, FAILED)
     raise error
 
@@ -358,16 +411,22 @@ def _print_json(value: Any) -> None:
 def _print_sync_report(report: run.SyncReport, warehouse: Warehouse) -> None:
     load = report.extraction.load
     read = ", ".join(f"{count:,} {stream}" for stream, count in load.record_counts.items())
-    written = ", ".join(f"{count:,} {table}" for table, count in load.row_counts.items()) or "nothing: no row has changed"
+    written = (
+        ", ".join(f"{count:,} {table}" for table, count in load.row_counts.items()) or "nothing: no row has changed"
+    )
     lines = [
         f"read       {read} in {report.extraction.request_count:,} requests",
         f"written    {written}",
         f"tested     {report.transform.model_count} models, {report.transform.passed_test_count} tests passed",
-        f"published  {warehouse.published_file} ({report.published_bytes / 1e6:,.1f} MB), data as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        f"published  {warehouse.published_file} ({report.published_bytes / 1e6:,.1f} MB)",
+        f"data as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
         f"took       {report.seconds:,.1f} s",
     ]
     if load.quarantined_count:
-        lines.append(f"set aside  {load.quarantined_count:,} records that could not be read: social-warehouse sql \"from quarantine\"")
+        lines.append(
+            f"set aside  {load.quarantined_count:,} records that could not be read:"
+            ' social-warehouse sql "from quarantine"'
+        )
     lines += [f"note       {note}" for note in (*load.drift, *report.transform.warnings)]
     for line in lines:
         stdout.print(line, markup=False, highlight=False)
@@ -376,6 +435,7 @@ def _print_sync_report(report: run.SyncReport, warehouse: Warehouse) -> None:
 def _print_demo_run(title: str, report: dict[str, Any], now: datetime) -> None:
     rows = report["row_counts"]
     stdout.print(
-        f"{title} ({now:%Y-%m-%d %H:%M} UTC): {report['request_count']} requests, {report['record_counts']['mentions']:,} mentions read,"
-        f" {rows.get('mentions', 0):,} new or changed, {report['model_count']} models built, {report['passed_test_count']} tests passed."
+        f"{title} ({now:%Y-%m-%d %H:%M} UTC): {report['request_count']} requests,"
+        f" {report['record_counts']['mentions']:,} mentions read, {rows.get('mentions', 0):,} new or changed,"
+        f" {report['model_count']} models built, {report['passed_test_count']} tests passed."
     )

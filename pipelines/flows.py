@@ -1,32 +1,41 @@
-"""The Prefect flows: thin tasks over `pipelines.run`, a run-report artifact, and the schedule. The only importer of prefect."""
+"""The Prefect flows: thin tasks over `pipelines.run`, a run-report artifact, and the schedule.
+
+The only importer of prefect.
+"""
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 # Prefect reads these when it is imported. The first two keep it from reporting to its makers.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "pipelines,transforms")
 
-from prefect import flow, task  # noqa: E402 - the switches above have to come first
-from prefect.artifacts import create_markdown_artifact  # noqa: E402 - as above
-from prefect.cache_policies import NO_CACHE  # noqa: E402 - as above
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy  # noqa: E402 - as above
+from prefect import flow, task
+from prefect import serve as serve_deployments
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
-from pipelines import run  # noqa: E402 - kept with its neighbours
-from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed  # noqa: E402 - kept with its neighbours
-from pipelines.settings import read_settings  # noqa: E402 - kept with its neighbours
-from pipelines.warehouse import WarehouseBusy  # noqa: E402 - kept with its neighbours
+from pipelines import run
+from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed
+from pipelines.settings import read_settings
+from pipelines.warehouse import WarehouseBusy
 
 if TYPE_CHECKING:
+    from pipelines.transform import TransformReport
     from prefect.client.schemas.objects import State, TaskRun
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.tasks import Task
 
 _PASSING = (TransportFailed, ServerFailed, ResponseUnreadable, WarehouseBusy)
-"""What may be over in a few minutes. The client has retried for seconds already; anything else would only fail again."""
+"""What may be over in a few minutes.
+
+The client has retried for seconds already; anything else would only fail again.
+"""
 
 
 def _is_passing(_task: Task[Any, Any], _task_run: TaskRun, state: State[Any]) -> bool:
@@ -40,7 +49,7 @@ def extract_and_load(as_of: datetime, stream_names: list[str] | None) -> run.Ext
 
 
 @task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
-def transform_and_test() -> run.TransformReport:
+def transform_and_test() -> TransformReport:
     """Builds and tests the models. Safe to repeat: they are rebuilt from the tables."""
     return run.transform(read_settings())
 
@@ -67,8 +76,12 @@ def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -
     extraction = extract_and_load(as_of, stream_names)
     transformed = transform_and_test()
     published_bytes = publish()
-    report = run.SyncReport(as_of, extraction, transformed, published_bytes, round((datetime.now(UTC) - started).total_seconds(), 1))
-    create_markdown_artifact(report.as_markdown(), key="sync-report", description="What the sync read, wrote and published")
+    report = run.SyncReport(
+        as_of, extraction, transformed, published_bytes, round((datetime.now(UTC) - started).total_seconds(), 1)
+    )
+    create_markdown_artifact(
+        report.as_markdown(), key="sync-report", description="What the sync read, wrote and published"
+    )
     return report.as_json()
 
 
@@ -77,9 +90,9 @@ def serve(*, every: timedelta) -> None:
 
     A sync that is due while another runs is dropped, not queued: the next one reads what it would have read.
     """
-    sync.serve(
+    deployment = sync.to_deployment(
         name="social-connect-warehouse",
         interval=every,
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        pause_on_shutdown=False,
     )
+    serve_deployments(cast("RunnerDeployment", deployment), pause_on_shutdown=False)

@@ -1,4 +1,7 @@
-"""Recover, extract, normalise, load: the way of a run's rows into the warehouse, in steps that a kill at any instant leaves repeatable."""
+"""Recover, extract, normalise, load: the way of a run's rows into the warehouse.
+
+A kill at any instant leaves steps that can be repeated.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
 os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
 
-import dlt  # noqa: E402 - the switches above have to come first
-from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: E402 - as above
+import dlt
+from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.source import LoadTally, StreamLoader, social_connect  # noqa: E402 - it imports dlt
-from pipelines.warehouse import DATASET  # noqa: E402 - kept with its neighbours
+from pipelines.source import LoadTally, StreamLoader, social_connect
+from pipelines.warehouse import DATASET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,8 +41,8 @@ LOCK_WAIT_SECONDS = 600
 class LoadReport:
     """What one run moved.
 
-    `record_counts`: records read, by stream. `row_counts`: rows written, by table (rows found unchanged are not written).
-    `stopped_by`: why the reading ended early, when it did; what was read until then is loaded.
+    `record_counts`: records read, by stream. `row_counts`: rows written, by table (rows found unchanged are not
+    written). `stopped_by`: why the reading ended early, when it did; what was read until then is loaded.
     """
 
     record_counts: dict[str, int]
@@ -69,7 +72,8 @@ def load(
     """
     tally = LoadTally()
     loaders = [
-        StreamLoader(reader, known_versions=warehouse.known_versions, loaded_at=loaded_at, tally=tally) for reader in readers
+        StreamLoader(reader, known_versions=warehouse.known_versions, loaded_at=loaded_at, tally=tally)
+        for reader in readers
     ]
     package_count = 0
     pipeline = make_pipeline(warehouse)
@@ -108,8 +112,9 @@ def make_pipeline(warehouse: Warehouse) -> dlt.Pipeline:
 def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     """Ends what a killed run left behind. The caller holds the writer lock.
 
-    A package whose load has begun is aborted and read again: running its jobs a second time could fill the loader's staging tables twice.
-    Any other is loaded, which saves the calls that read it. Either way the cursors agree with the rows.
+    A package whose load has begun is aborted and read again: running its jobs a second time could fill the loader's
+    staging tables twice. Any other is loaded, which saves the calls that read it. Either way the cursors agree with the
+    rows.
     """
     with _cause_raised():
         pipeline.sync_destination()
@@ -125,7 +130,7 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
 
 
 def read_cursors(warehouse: Warehouse) -> dict[str, str]:
-    """How far each stream and account has been read, from the loader's local state: texts by stream, account and cursor."""
+    """How far each stream and account has been read, as the loader's local state has it."""
     state = make_pipeline(warehouse).state.get("sources", {}).get("social_connect", {}).get("resources", {})
     return {
         f"{stream} of account {account_id}, {name}": text
@@ -136,7 +141,8 @@ def read_cursors(warehouse: Warehouse) -> dict[str, str]:
 
 
 def _load_package(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
-    # The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no checkpoint.
+    # The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no
+    # checkpoint.
     with warehouse.connect(read_only=False), _cause_raised():
         pipeline.normalize()
         pipeline.load()
@@ -144,12 +150,12 @@ def _load_package(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
 
 def _has_begun(pipeline: dlt.Pipeline, load_id: str) -> bool:
     jobs = pipeline.get_load_package_info(load_id).jobs
-    return any(jobs[state] for state in ("started_jobs", "completed_jobs", "failed_jobs"))
+    return bool(jobs["started_jobs"] or jobs["completed_jobs"] or jobs["failed_jobs"])
 
 
 @contextmanager
 def _cause_raised() -> Iterator[None]:
-    """Raises what went wrong itself, not the loader's wrapping of it, so that callers meet the exceptions of the API and the warehouse."""
+    """Raises what went wrong itself, not the loader's wrapping of it."""
     try:
         yield
     except PipelineStepFailed as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.warehouse import Warehouse
@@ -19,24 +19,27 @@ if TYPE_CHECKING:
 
 @contextmanager
 def log_to(settings: Settings) -> Iterator[None]:
-    """Writes log lines of INFO and above to the day's file in the warehouse's log folder, and warnings to standard error.
+    """Writes log lines to the day's file in the warehouse's log folder; on a terminal, only warnings to standard error.
 
     Raises:
         PermissionError: the folder cannot be written.
     """
     warehouse = Warehouse(settings.social_warehouse_home)
     warehouse.make_folders()
-    file = logging.FileHandler(warehouse.logs_folder / f"{time.strftime('%Y-%m-%d', time.gmtime())}.log", encoding="utf-8")
+    file = logging.FileHandler(
+        warehouse.logs_folder / f"{time.strftime('%Y-%m-%d', time.gmtime())}.log", encoding="utf-8"
+    )
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if not sys.stderr.isatty() else logging.WARNING)
     tokens = [token.get_secret_value() for token in settings.social_connect_access_token]
     formatter = _WithoutTokens(tokens)
     root = logging.getLogger("pipelines")
     root.setLevel(logging.INFO)
+    root.propagate = False  # dbt gives the root logger a handler of its own
     for handler in (file, terminal):
         handler.setFormatter(formatter)
         root.addHandler(handler)
-    os.chmod(file.baseFilename, 0o600)
+    Path(file.baseFilename).chmod(0o600)
     try:
         yield
     finally:
@@ -48,7 +51,7 @@ def log_to(settings: Settings) -> Iterator[None]:
 class _WithoutTokens(logging.Formatter):
     """The API client scrubs tokens already; this is for what no client sees, such as a traceback's text."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, tokens: list[str]) -> None:
         super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")

@@ -31,7 +31,13 @@ def progress_on(console: Console, *, is_quiet: bool) -> Iterator[run.Progress]:
     elif not console.is_terminal:
         yield _Lines()
     else:
-        columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description:24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=console, transient=True) as bars:
             yield _Bars(bars)
 
@@ -64,4 +70,6 @@ class _Lines:
         self._rows[stream] = self._rows.get(stream, 0) + len(page.records)
         if page.is_last or self._pages[stream] % LINE_EVERY_PAGES == 0:
             left = "unknown" if remaining_count is None else f"{remaining_count}"
-            logger.info("%s: %d rows in %d pages, requests left: %s", stream, self._rows[stream], self._pages[stream], left)
+            logger.info(
+                "%s: %d rows in %d pages, requests left: %s", stream, self._rows[stream], self._pages[stream], left
+            )

@@ -147,7 +147,9 @@ def sync(
     started = time.monotonic()
     progress = progress or Silent()
     as_of = as_of or datetime.now(UTC)
-    extraction = extract_and_load(settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress)
+    extraction = extract_and_load(
+        settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress
+    )
     progress.step("transform and test")
     transformed = transform(settings)
     progress.step("publish")
@@ -239,8 +241,8 @@ def connect(settings: Settings, *, max_requests: int | None = None) -> Iterator[
     """
     if not settings.social_connect_access_token:
         raise SettingsInvalid(
-            "SOCIAL_CONNECT_ACCESS_TOKEN is not set. It wants an access token, or several separated by commas: set it in the environment,"
-            " in .env or in social-warehouse.toml."
+            "SOCIAL_CONNECT_ACCESS_TOKEN is not set. It wants an access token, or several separated by commas: set it"
+            " in the environment, in .env or in social-warehouse.toml."
         )
     try:
         client = SocialConnect(
@@ -250,7 +252,9 @@ def connect(settings: Settings, *, max_requests: int | None = None) -> Iterator[
             max_requests=max_requests,
         )
     except ValueError as error:
-        raise SettingsInvalid(f"SOCIAL_CONNECT_BASE_URL or SOCIAL_CONNECT_ACCESS_TOKEN cannot be used: {error}") from None
+        raise SettingsInvalid(
+            f"SOCIAL_CONNECT_BASE_URL or SOCIAL_CONNECT_ACCESS_TOKEN cannot be used: {error}"
+        ) from None
     with client as api:
         yield api
 
@@ -265,7 +269,9 @@ def find_account_ids(api: SocialConnect, settings: Settings) -> tuple[str, ...]:
 def _chosen_streams(names: Sequence[str] | None) -> list[Any]:
     known = [stream.name for stream in STREAMS]
     if unknown := set(names or ()) - set(known):
-        raise SettingsInvalid(f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, separated by commas.")
+        raise SettingsInvalid(
+            f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, comma between."
+        )
     return [stream for stream in STREAMS if names is None or stream.name in names]
 
 
@@ -279,7 +285,9 @@ class Finding:
 
 
 def check(settings: Settings) -> list[Finding]:
-    """Tries the settings, in the order in which they are needed; stops at the first that keeps the rest from being tried.
+    """Tries the settings in the order in which they are needed.
+
+    Stops at the first that keeps the rest from being tried.
 
     Raises:
         SettingsInvalid: there is no token.
@@ -288,24 +296,46 @@ def check(settings: Settings) -> list[Finding]:
     try:
         warehouse = open_warehouse(settings)
         with warehouse.writer_lock("a check"):
-            findings.append(Finding("warehouse folder", is_ok=True, message=f"{warehouse.home} can be written, and nobody else does"))
+            findings.append(
+                Finding(
+                    "warehouse folder", is_ok=True, message=f"{warehouse.home} can be written, and nobody else does"
+                )
+            )
     except (OSError, WarehouseBusy) as error:
         findings.append(Finding("warehouse folder", is_ok=False, message=str(error)))
     with connect(settings) as api:
         try:
             user = api.get("/me").data
-            findings.append(Finding("token", is_ok=True, message=f"belongs to user {user.get('id')} at {settings.social_connect_base_url}"))
+            findings.append(
+                Finding(
+                    "token",
+                    is_ok=True,
+                    message=f"belongs to user {user.get('id')} at {settings.social_connect_base_url}",
+                )
+            )
             account_ids = find_account_ids(api, settings)
         except SocialConnectError as error:
             return [*findings, Finding("token", is_ok=False, message=str(error))]
         for account_id in account_ids:
             try:
-                topic_count = len(AccountReading(api, account_id, settings.start_date(datetime.now(UTC)), datetime.now(UTC)).topic_ids())
-                findings.append(Finding(f"account {account_id}", is_ok=topic_count > 0, message=f"{topic_count} topics can be read"))
+                topic_count = len(
+                    AccountReading(
+                        api, account_id, settings.start_date(datetime.now(UTC)), datetime.now(UTC)
+                    ).topic_ids()
+                )
+                findings.append(
+                    Finding(f"account {account_id}", is_ok=topic_count > 0, message=f"{topic_count} topics can be read")
+                )
             except SocialConnectError as error:
                 findings.append(Finding(f"account {account_id}", is_ok=False, message=str(error)))
         left = api.budget.remaining_count
-        findings.append(Finding("request budget", is_ok=True, message=f"{'unknown' if left is None else left} requests left in this frame"))
+        findings.append(
+            Finding(
+                "request budget",
+                is_ok=True,
+                message=f"{'unknown' if left is None else left} requests left in this frame",
+            )
+        )
     return findings
 
 
@@ -319,7 +349,9 @@ def status(settings: Settings) -> dict[str, Any]:
 
     warehouse = Warehouse(settings.social_warehouse_home)
     with warehouse.connect_published() as con:
-        tables = con.execute("SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = $1 ORDER BY 1", [DATASET]).fetchall()
+        tables = con.execute(
+            "SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = $1 ORDER BY 1", [DATASET]
+        ).fetchall()
         (as_of, newest) = con.execute("SELECT max(_loaded_at), max(added_at) FROM mentions").fetchone() or (None, None)
     published_at = datetime.fromtimestamp(warehouse.published_file.stat().st_mtime, UTC)
     return {

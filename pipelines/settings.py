@@ -1,7 +1,7 @@
 """Every option of the warehouse, once: name, meaning, default.
 
-A value is looked for in the environment, then in `.env`, then in `social-warehouse.toml` (both in the working folder); names are the same
-everywhere, in any case. docs/settings.md is generated from this file.
+A value is looked for in the environment, then in `.env`, then in `social-warehouse.toml` (both in the working folder);
+names are the same everywhere, in any case. docs/settings.md is generated from this file.
 """
 
 from __future__ import annotations
@@ -12,20 +12,31 @@ from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 TOML_FILE = "social-warehouse.toml"
 DEFAULT_HISTORY = timedelta(days=28)
 
 
 class SettingsInvalid(Exception):
-    """An option is missing or cannot be read. Its text names the option, what it got and what it wants, one line per option."""
+    """An option is missing or cannot be read.
+
+    Its text names the option, what it got and what it wants, one line per option.
+    """
 
 
 class Settings(BaseSettings):
     """The options, read and checked."""
 
-    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_file=".env", toml_file=TOML_FILE, extra="ignore")
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_file=".env", toml_file=TOML_FILE, extra="ignore"
+    )
 
     social_connect_base_url: str = Field(
         "https://api.engagor.com",
@@ -33,19 +44,30 @@ class Settings(BaseSettings):
     )
     social_connect_access_token: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
-        description="Access token, or several separated by commas: the API counts calls per user, so each user's token adds its allowance.",
+        description=(
+            "Access token, or several separated by commas: the API counts calls per user, so each user's token adds its"
+            " allowance."
+        ),
     )
     social_connect_account_ids: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Accounts to read, separated by commas. Default: every account the token sees."
     )
     social_connect_start_date: datetime | None = Field(
-        None, description="How far back the first sync reaches, as an ISO 8601 date or time (UTC without an offset). Default: 28 days."
+        None,
+        description=(
+            "How far back the first sync reaches, as an ISO 8601 date or time (UTC unless it says otherwise). Default: 28"
+            " days."
+        ),
     )
     social_connect_max_wait_seconds: float = Field(
-        60, ge=0, description="How long a run waits for the API's request limit to be lifted before it saves its place and ends."
+        60,
+        ge=0,
+        description="How long a run waits for the API's request limit to be lifted before it saves its place and ends.",
     )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
-    social_warehouse_reporting_time_zone: str = Field("UTC", description="IANA time zone in which reports cut their days.")
+    social_warehouse_reporting_time_zone: str = Field(
+        "UTC", description="IANA time zone in which reports cut their days."
+    )
 
     @classmethod
     def settings_customise_sources(

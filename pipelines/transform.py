@@ -49,7 +49,8 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         TestsFailed: a data test failed; its text names the tests.
         TransformFailed: a model failed; its text names the models and where dbt's log is.
     """
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415 - takes two seconds to import, and most commands do not need it
+    from dbt.artifacts.schemas.run import RunExecutionResult  # noqa: PLC0415 - dbt takes two seconds to import; most commands do not need it
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415 - as above
 
     arguments = [
         "build",
@@ -61,26 +62,35 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         *("--log-level", "none"),
         "--no-use-colors",
     ]
-    with _environment(SOCIAL_WAREHOUSE_FILE=str(warehouse.file.resolve()), DBT_SEND_ANONYMOUS_USAGE_STATS="false", DO_NOT_TRACK="1"):
+    with _environment(
+        SOCIAL_WAREHOUSE_FILE=str(warehouse.file.resolve()), DBT_SEND_ANONYMOUS_USAGE_STATS="false", DO_NOT_TRACK="1"
+    ):
         outcome = dbtRunner().invoke(arguments)
-    results = getattr(outcome.result, "results", None)
-    if results is None:
-        raise TransformFailed(f"dbt could not start: {outcome.exception}. Its log is in {warehouse.dbt_folder / 'logs'}.")
+    if not isinstance(outcome.result, RunExecutionResult):
+        raise TransformFailed(
+            f"dbt could not start: {outcome.exception}. Its log is in {warehouse.dbt_folder / 'logs'}."
+        )
     by_status: dict[str, list[str]] = {}
-    for result in results:
-        by_status.setdefault(str(result.status), []).append(f"{result.node.name}: {result.message}" if result.message else result.node.name)
+    for result in outcome.result.results:
+        by_status.setdefault(str(result.status), []).append(
+            f"{result.node.name}: {result.message}" if result.message else result.node.name
+        )
     if broken := by_status.get("error"):
-        raise TransformFailed(f"{len(broken)} models could not be built: {'; '.join(broken)}. dbt's log is in {warehouse.dbt_folder / 'logs'}.")
+        raise TransformFailed(
+            f"{len(broken)} models could not be built: {'; '.join(broken)}."
+            f" dbt's log is in {warehouse.dbt_folder / 'logs'}."
+        )
     if failing := by_status.get("fail"):
         raise TestsFailed(
-            f"{len(failing)} data tests failed, so nothing was published and readers keep the last good copy: {'; '.join(failing)}."
+            f"{len(failing)} data tests failed, so nothing was published and readers keep the last good copy:"
+            f" {'; '.join(failing)}."
             f" See dbt's log in {warehouse.dbt_folder / 'logs'}, or ask the work file: {warehouse.file}."
         )
     return TransformReport(
         model_count=len(by_status.get("success", [])),
         passed_test_count=len(by_status.get("pass", [])),
         warnings=tuple(by_status.get("warn", [])),
-        seconds=round(outcome.result.elapsed_time, 1),  # type: ignore[union-attr] - a run result has it
+        seconds=round(outcome.result.elapsed_time, 1),
     )
 
 

@@ -59,7 +59,7 @@ class Warehouse:
 
     @property
     def dbt_folder(self) -> Path:
-        """dbt's target and log folder."""
+        """Dbt's target and log folder."""
         return self.home / "dbt"
 
     @property
@@ -93,7 +93,9 @@ class Warehouse:
         try:
             lock.acquire()
         except Timeout:
-            raise WarehouseBusy(f"{self.file} is in use by {_read_holder(holder_file)}. Wait until it ends, then try again.") from None
+            raise WarehouseBusy(
+                f"{self.file} is in use by {_read_holder(holder_file)}. Wait until it ends, then try again."
+            ) from None
         try:
             since = datetime.now(UTC).isoformat(timespec="seconds")
             holder_file.write_text(json.dumps({"holder": holder, "pid": os.getpid(), "since": since}), encoding="utf-8")
@@ -140,10 +142,13 @@ class Warehouse:
             keys: an Arrow table with the columns of the object's key.
 
         Returns:
-            An Arrow table of the key's columns and `_content_hash` for the objects that are there; empty when there is no warehouse yet.
+            An Arrow table of the key's columns and `_content_hash` for the objects that are there; empty when there is
+            no warehouse yet.
         """
         names = ", ".join(f'"{name}"' for name in contract.root.object_key)
-        nothing = keys.slice(0, 0).append_column("_content_hash", duckdb.sql("SELECT ''").to_arrow_table().slice(0, 0).column(0))
+        nothing = keys.slice(0, 0).append_column(
+            "_content_hash", duckdb.sql("SELECT ''").to_arrow_table().slice(0, 0).column(0)
+        )
         if not self.file.exists():
             return nothing
         with self.writer_lock("a look at the rows that are there", timeout_seconds=600), self.connect() as con:
@@ -155,11 +160,12 @@ class Warehouse:
             ).to_arrow_table()
 
     def distrust_unfinished_loads(self) -> None:
-        """Makes sure that every object which a load has begun to write, but not ended, is written again whatever it holds.
+        """Makes every object that a load has begun to write, but not ended, be written again whatever it holds.
 
-        A load writes table by table. One that was stopped between two tables leaves an object's row and its lists at odds, while the row's
-        version says that nothing has to be written. So the versions of these objects are forgotten, and list rows whose object has no row
-        are removed; the cursors, which go back with the load, bring the objects again.
+        A load writes table by table. One that was stopped between two tables leaves an object's row and its lists at
+        odds, while the row's version says that nothing has to be written. So the versions of these objects are
+        forgotten, and list rows whose object has no row are removed; the cursors, which go back with the load, bring
+        the objects again.
         """
         if not self.file.exists():
             return
@@ -173,10 +179,13 @@ class Warehouse:
                     if _has_table(con, f"{DATASET}_staging", table.name):
                         con.execute(_distrust(root, table, f"{DATASET}_staging.{table.name}"))
                 for table in lists:
-                    con.execute(f"DELETE FROM {DATASET}.{table.name} AS row WHERE NOT EXISTS (FROM {DATASET}.{root.name} AS object WHERE {_same_object(root, table)})")
+                    con.execute(
+                        f"DELETE FROM {DATASET}.{table.name} AS row WHERE NOT EXISTS"
+                        f" (FROM {DATASET}.{root.name} AS object WHERE {_same_object(root, table)})"
+                    )
 
     def publish(self) -> int:
-        """Replaces the published copy by the present normalised tables and marts, as a whole; open readers keep what they have.
+        """Replaces the published copy by the present tables and marts, as a whole; open readers keep what they have.
 
         Returns:
             Size of the published file in bytes.
@@ -217,12 +226,15 @@ def _read_holder(holder_file: Path) -> str:
 
 
 def _has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    found = con.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]).fetchone()
+    found = con.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]
+    ).fetchone()
     return found is not None
 
 
 def _unfinished_rows(table: Table) -> str:
-    return f"(FROM {DATASET}.{table.name} WHERE _dlt_load_id NOT IN (SELECT load_id FROM {DATASET}._dlt_loads WHERE status = 0))"
+    finished = f"SELECT load_id FROM {DATASET}._dlt_loads WHERE status = 0"
+    return f"(FROM {DATASET}.{table.name} WHERE _dlt_load_id NOT IN ({finished}))"
 
 
 def _distrust(root: Table, table: Table, rows: str) -> str:
@@ -231,19 +243,24 @@ def _distrust(root: Table, table: Table, rows: str) -> str:
 
 
 def _same_object(root: Table, table: Table) -> str:
-    return " AND ".join(f'object."{ours}" = row."{theirs}"' for ours, theirs in zip(root.object_key, table.object_key, strict=True))
+    return " AND ".join(
+        f'object."{ours}" = row."{theirs}"' for ours, theirs in zip(root.object_key, table.object_key, strict=True)
+    )
 
 
 def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Copies the tables of a schema of the attached work file, then makes its views; the loader's own tables stay behind."""
+    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind."""
     con.execute(f"CREATE SCHEMA {schema}")
     tables = con.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'work' AND schema_name = ? AND NOT starts_with(table_name, '_dlt')",
+        "SELECT table_name FROM duckdb_tables()"
+        " WHERE database_name = 'work' AND schema_name = ? AND NOT starts_with(table_name, '_dlt')",
         [schema],
     ).fetchall()
     for (name,) in tables:
         con.execute(f'CREATE TABLE {schema}."{name}" AS FROM work.{schema}."{name}"')
-    views = con.execute("SELECT sql FROM duckdb_views() WHERE database_name = 'work' AND schema_name = ? AND NOT internal", [schema]).fetchall()
+    views = con.execute(
+        "SELECT sql FROM duckdb_views() WHERE database_name = 'work' AND schema_name = ? AND NOT internal", [schema]
+    ).fetchall()
     for (sql,) in views:
         con.execute(sql)
 
@@ -256,7 +273,9 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
                 continue
             con.execute(f"COMMENT ON TABLE {DATASET}.{table.name} IS {_literal(table.description)}")
             for column in table.all_columns:
-                con.execute(f'COMMENT ON COLUMN {DATASET}.{table.name}."{column.name}" IS {_literal(column.description)}')
+                con.execute(
+                    f'COMMENT ON COLUMN {DATASET}.{table.name}."{column.name}" IS {_literal(column.description)}'
+                )
 
 
 def _literal(text: str) -> str:

@@ -5,7 +5,7 @@
 """
 
 from sandbox.behaviour import Behaviour
-from sandbox.sandbox import Sandbox
+from sandbox.sandbox import DEFAULT_NOW, Sandbox
 from sandbox.server import Server
 
-__all__ = ["Behaviour", "Sandbox", "Server"]
+__all__ = ["DEFAULT_NOW", "Behaviour", "Sandbox", "Server"]

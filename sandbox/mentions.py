@@ -279,7 +279,13 @@ class _Incoming:
         if channel.author != "domain":
             source |= {"profile": profile_id(topic, channel), "profile_name": f"Aurelle {topic.name}"}
         if draw.chance(0.4, "identifiers"):
-            source["identifiers"] = {"post_id": message_id, "conversation_id": f"t_{draw.digits(14, 'conversation')}"}
+            source["identifiers"] = {
+                "document_id": int(draw.digits(9, "document")),
+                "project_id": 5021,
+                "content_provider_id": 31,
+                "master_account_id": 907,
+                "account_id": 1203,
+            }
         elif draw.chance(0.3, "empty identifiers"):
             source["identifiers"] = []
         if self.brand:

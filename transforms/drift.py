@@ -1,11 +1,12 @@
 """Compares what came with the contract: unknown fields, and values of another kind than declared.
 
-Almost every body is exactly as declared. A strict reader made from the contract says so at little cost; only where it refuses are the
-shapes of the records worked out and compared.
+Almost every body is exactly as declared. A strict reader made from the contract says so at little cost; only where it
+refuses are the shapes of the records worked out and compared.
 """
 
 from __future__ import annotations
 
+import types
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 
     from transforms.contract import Contract, Node, Table
 
-Expected = Literal["nothing", "object", "list", "keyed list", "text", "integer", "integers", "float", "boolean", "timestamp", "json"]
+Expected = Literal[
+    "nothing", "object", "list", "keyed list", "text", "integer", "integers", "float", "boolean", "timestamp", "json"
+]
 
-# PHP encodes an empty object as [], so both empties say as little as null, and are taken out before shapes are compared.
-# A quote that no backslash precedes and a colon follows ends a key: the pattern cannot match inside a text.
+# PHP encodes an empty object as [], so both empties say as little as null, and are taken out before shapes are
+# compared. A quote that no backslash precedes and a colon follows ends a key: the pattern cannot match inside a text.
 _EMPTY = r'([^\\])"\s*:\s*(?:\[\s*\]|\{\s*\})'
 _SHAPE = f"""json_structure(regexp_replace(j::VARCHAR, '{_EMPTY}', '\\1":null', 'g'))::VARCHAR"""
 """SQL of a record's shape, from its text `j`: its keys and the kinds of their values."""
@@ -43,8 +46,9 @@ _READABLE: dict[str, frozenset[str]] = {
 class Drift:
     """One difference between what the API sent and what the contract declares.
 
-    `path` leads from the table's element to the value; empty for the element itself. `expected` is what the contract has there
-    (`nothing` for an unknown field), `found` the JSON kind that came. `known` are the keys an object is declared to have.
+    `path` leads from the table's element to the value; empty for the element itself. `expected` is what the contract
+    has there (`nothing` for an unknown field), `found` the JSON kind that came. `known` are the keys an object is
+    declared to have.
     """
 
     table: str
@@ -66,14 +70,14 @@ def read_records(body: str, records_path: str) -> list[msgspec.Raw]:
     Raises:
         msgspec.DecodeError: the body is not JSON, or has no list at the path.
     """
-    records = _reader(records_path, msgspec.Raw).decode(body)
+    records: Any = _reader(records_path, msgspec.Raw).decode(body)
     for name in _names(records_path):
         records = getattr(records, name)
-    return records  # type: ignore[no-any-return] - the reader's type is made from the path
+    return list[msgspec.Raw](records)
 
 
 def is_as_declared(contract: Contract, body: str, records_path: str) -> bool:
-    """Whether every record of a response body has only fields the contract declares, and only values of the declared kinds."""
+    """Whether every record of a body has only declared fields, with values of the declared kinds only."""
     try:
         _reader(records_path, _strict_type(contract)).decode(body)
     except msgspec.ValidationError:
@@ -111,7 +115,7 @@ _STRICT: dict[str, Any] = {
 
 
 def _strict(node: Node) -> Any:
-    """The strict type of a node: an object has none but its declared fields, PHP's `[]` is an empty object, anything may be null."""
+    """The strict type of a node: no undeclared fields; PHP's `[]` is an empty object; anything may be null."""
     match node:
         case Value():
             return _STRICT[node.type]
@@ -121,11 +125,15 @@ def _strict(node: Node) -> Any:
             return _struct(node) | _EmptyArray | None
         case ListOf():
             if node.keyed_by is None:
-                return list[_strict(node.of)] | None  # type: ignore[misc] - a type made at run time
+                return _list(_strict(node.of)) | None
             element = _struct(node.of) if isinstance(node.of, Nested) else _strict(node.of)
-            return dict[str, element | list[element] | None] | list[element] | None  # type: ignore[valid-type] - a type made at run time
+            return types.GenericAlias(dict, (str, element | _list(element) | None)) | _list(element) | None
         case LeftOut():
             return Any
+
+
+def _list(element: Any) -> Any:
+    return types.GenericAlias(list, (element,))
 
 
 def _struct(node: Nested) -> Any:
@@ -191,7 +199,8 @@ class _Walker:
             return
         yield Drift(table.name, path, "object", _kind(shape), tuple(declared))
         if shape == "JSON":
-            # Elements of one record differ in kind here, and their common shape hides their fields: each is looked at by itself.
+            # Elements of one record differ in kind here, and their common shape hides their fields: each is looked at
+            # by itself.
             for name, field in declared.items():
                 if isinstance(field, Value | Nested | Items):
                     yield from self._walk("JSON", field, table, (*path, name))

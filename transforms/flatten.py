@@ -2,12 +2,15 @@
 
 A batch of response bodies goes through four steps:
 
-1. The bodies are cut into records, each JSON text untouched, and looked at once by a strict reader of the declared shape
+1. The bodies are cut into records, each JSON text untouched, and looked at once by a strict reader of the declared
+shape
    (`transforms.drift.is_as_declared`).
-2. `typed`: one typed read of the texts (`json_transform`) as the contract declares them. It reads PHP's `[]` as an empty object, but turns
+2. `typed`: one typed read of the texts (`json_transform`) as the contract declares them. It reads PHP's `[]` as an
+empty object, but turns
    what it cannot read into null without a word, so
-3. when the strict reader refused the batch, its shapes are compared with the contract (`transforms.drift.find_drift`), and
-4. one SELECT per table makes the rows. Where a shape differed, that table's SELECT also looks at the text and keeps in `_extra` what the
+3. when the strict reader refused the batch, its shapes are compared with the contract (`transforms.drift.find_drift`),
+and 4. one SELECT per table makes the rows. Where a shape differed, that table's SELECT also looks at the text and keeps
+in `_extra` what the
    typed read did not take.
 """
 
@@ -66,7 +69,7 @@ _RECORDS_PER_CHUNK = 1000
 
 @dataclass(frozen=True)
 class Flattened:
-    """What a batch became: Arrow tables by name (all of the contract's, some empty), unreadable records, and differences in shape."""
+    """What a batch became: Arrow tables by name (all of the contract's), unreadable records, differences in shape."""
 
     tables: dict[str, pa.Table]
     quarantine: pa.Table
@@ -74,7 +77,13 @@ class Flattened:
 
 
 def flatten(
-    contract: Contract, bodies: Sequence[str], *, records_path: str, account_id: str, loaded_at: datetime, thread_count: int = 2
+    contract: Contract,
+    bodies: Sequence[str],
+    *,
+    records_path: str,
+    account_id: str,
+    loaded_at: datetime,
+    thread_count: int = 2,
 ) -> Flattened:
     """Flattens the records of a batch of response bodies.
 
@@ -92,7 +101,8 @@ def flatten(
         One Arrow table per table of the contract, with exactly its columns.
 
     Raises:
-        msgspec.DecodeError: a body is not JSON, or has no list at `records_path` (the API client has refused such bodies already).
+        msgspec.DecodeError: a body is not JSON, or has no list at `records_path` (the API client has refused such
+        bodies already).
     """
     records = [record for body in bodies for record in read_records(body, records_path)]
     with duckdb.connect(config={"threads": thread_count}) as con:
@@ -104,7 +114,9 @@ def flatten(
         as_declared = all(is_as_declared(contract, body, records_path) for body in bodies)
         drift = () if as_declared else find_drift(con, contract)
         tables = {
-            table.name: con.execute(_select(table, contract, drift), constants).to_arrow_table().cast(arrow_schema(table))
+            table.name: con.execute(_select(table, contract, drift), constants)
+            .to_arrow_table()
+            .cast(arrow_schema(table))
             for table in contract.tables
         }
     return Flattened(tables, quarantine, drift)
@@ -112,18 +124,26 @@ def flatten(
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The Arrow schema of a table: timestamps in UTC microseconds, JSON as text, key columns not null."""
-    return pa.schema([pa.field(column.name, ARROW[column.type], nullable=not column.is_required) for column in table.all_columns])
+    return pa.schema(
+        [pa.field(column.name, ARROW[column.type], nullable=not column.is_required) for column in table.all_columns]
+    )
 
 
-def _read_typed(con: duckdb.DuckDBPyConnection, contract: Contract, records: Sequence[msgspec.Raw], account_id: str) -> None:
-    texts = pa.table({"sequence": range(len(records)), "j": pa.array(map(bytes, records), pa.binary(), size=len(records)).cast(pa.string())})
+def _read_typed(
+    con: duckdb.DuckDBPyConnection, contract: Contract, records: Sequence[msgspec.Raw], account_id: str
+) -> None:
+    texts = pa.table(
+        {
+            "sequence": range(len(records)),
+            "j": pa.array(map(bytes, records), pa.binary(), size=len(records)).cast(pa.string()),
+        }
+    )
     # The database reads an Arrow table in parallel only by its chunks.
     con.register("records", pa.Table.from_batches(texts.to_batches(max_chunksize=_RECORDS_PER_CHUNK), texts.schema))
     con.execute(
         f"""
-        CREATE TEMP TABLE typed AS
-        SELECT sequence, j::JSON AS j, md5(concat($salt, j)) AS _content_hash, json_transform(j, {_shape(contract.root.element)}) AS e
-        FROM records
+        CREATE TEMP TABLE typed AS SELECT sequence, j::JSON AS j, md5(concat($salt, j)) AS _content_hash,
+        json_transform(j, {_shape(contract.root.element)}) AS e FROM records
         """,
         {"salt": f"{account_id}/{contract.fingerprint}/"},
     )
@@ -133,14 +153,14 @@ def _take_out_unreadable(con: duckdb.DuckDBPyConnection, contract: Contract, con
     """Moves records that are no object, or lack their key, out of `typed`."""
     lacks_key = " OR ".join(f"nullif({_member('e', (name,))}, '') IS NULL" for name in contract.key)
     reason = (
-        f"CASE WHEN json_type(j) IS DISTINCT FROM 'OBJECT' THEN concat('not an object but ', lower(coalesce(json_type(j), 'null')))"
+        f"CASE WHEN json_type(j) IS DISTINCT FROM 'OBJECT' THEN concat('not an object but ', lower(json_type(j)))"
         f" ELSE {_literal('no value for the key ' + ', '.join(contract.key))} END"
     )
     unreadable = con.execute(
         f"""
         SELECT DISTINCT ON (_content_hash)
-          $account_id AS account_id, {_literal(contract.object)} AS object, _content_hash AS content_hash, {reason} AS reason,
-          coalesce(j::VARCHAR, 'null') AS raw_text, $loaded_at::TIMESTAMPTZ AS _loaded_at
+          $account_id AS account_id, {_literal(contract.object)} AS object, _content_hash AS content_hash, {reason} AS
+          reason, coalesce(j::VARCHAR, 'null') AS raw_text, $loaded_at::TIMESTAMPTZ AS _loaded_at
         FROM typed WHERE {lacks_key} ORDER BY sequence
         """,
         constants,
@@ -211,14 +231,19 @@ def _rows(table: Table, contract: Contract, looks_at_text: set[str]) -> str:
         inherited = [_member("e", (name,)) for name in contract.key]
     else:
         inherited = [_quote(name) for name in parent.key_names[1:]]
-    carried = ["sequence", *(f"{value} AS {_quote(name)}" for value, name in zip(inherited, table.key_names[1:-1], strict=True))]
+    carried = [
+        "sequence",
+        *(f"{value} AS {_quote(name)}" for value, name in zip(inherited, table.key_names[1:-1], strict=True)),
+    ]
     keys = ", ".join(carried)
     parent_rows = _rows(parent, contract, looks_at_text)
     if table.keyed_by:
         return _keyed_rows(table, keys, parent_rows)
     elements = _member("e", table.path)
     text = f", unnest(from_json(json_extract(j, {_pointer(table.path)}), '[\"JSON\"]')) AS j" if needs_text else ""
-    return f"(SELECT {keys}, unnest({elements}) AS e, unnest(range(len({elements}))) AS position{text} FROM {parent_rows})"
+    return (
+        f"(SELECT {keys}, unnest({elements}) AS e, unnest(range(len({elements}))) AS position{text} FROM {parent_rows})"
+    )
 
 
 def _keyed_rows(table: Table, keys: str, parent_rows: str) -> str:
@@ -228,12 +253,15 @@ def _keyed_rows(table: Table, keys: str, parent_rows: str) -> str:
     by_key = f"list_transform(json_keys(found), lambda k: {{'k': k, 'v': json_extract(found, {pointer})}})"
     entries = f"CASE json_type(found) WHEN 'OBJECT' THEN {by_key} WHEN 'ARRAY' THEN [{{'k': NULL, 'v': found}}] END"
     elements = "CASE json_type(entry.v) WHEN 'ARRAY' THEN from_json(entry.v, '[\"JSON\"]') ELSE [entry.v] END"
-    with_entries = f"SELECT *, {entries} AS entries FROM (SELECT {keys}, {_member('e', table.path)} AS found FROM {parent_rows})"
-    by_entry = f"SELECT * EXCLUDE (entries), unnest(entries) AS entry, unnest(range(len(entries))) AS entry_no FROM ({with_entries})"
+    with_entries = (
+        f"SELECT *, {entries} AS entries FROM (SELECT {keys}, {_member('e', table.path)} AS found FROM {parent_rows})"
+    )
+    by_entry = f"SELECT *, unnest(entries) AS entry, unnest(range(len(entries))) AS entry_no FROM ({with_entries})"
     by_element = f"SELECT *, unnest({elements}) AS j, unnest(range(len({elements}))) AS element_no FROM ({by_entry})"
     parent_key = ", ".join(("sequence", *(_quote(name) for name in table.key_names[1:-1])))
     position = f"row_number() OVER (PARTITION BY {parent_key} ORDER BY entry_no, element_no) - 1"
-    return f"(SELECT *, entry.k AS found_under, {position} AS position, json_transform(j, {shape}) AS e FROM ({by_element}))"
+    found_under = "entry.k AS found_under"
+    return f"(SELECT *, {found_under}, {position} AS position, json_transform(j, {shape}) AS e FROM ({by_element}))"
 
 
 def _needs_text(table: Table, contract: Contract, looks_at_text: set[str]) -> bool:
@@ -242,7 +270,10 @@ def _needs_text(table: Table, contract: Contract, looks_at_text: set[str]) -> bo
 
 
 def _expression(column: Column, findings: list[Drift]) -> str:
-    """The SQL of one column, from the struct `e`. A value that the typed read could only approximate (1.5 as an integer) stays null."""
+    """The SQL of one column, from the struct `e`.
+
+    A value that the typed read could only approximate (1.5 as an integer) stays null.
+    """
     if column.item is not None:
         return f"{_member('e', column.path)}[{column.item + 1}]"
     spellings = [_member("e", path) for path in (column.path, *column.also)]
@@ -268,10 +299,18 @@ def _extra(table: Table, findings: list[Drift]) -> str:
             kept.append((path, f"len({value}) > {places}", f"to_json({value})"))
     for finding in findings:
         raw = _raw(finding)
-        kept.append((".".join(finding.path) or "$", f"{raw} IS NOT NULL AND NOT ({_was_taken(finding, raw)})", f"{raw}::VARCHAR"))
+        kept.append(
+            (
+                ".".join(finding.path) or "$",
+                f"{raw} IS NOT NULL AND NOT ({_was_taken(finding, raw)})",
+                f"{raw}::VARCHAR",
+            )
+        )
     if not kept:
         return "NULL::VARCHAR"
-    entries = ", ".join(f"CASE WHEN {when} THEN concat({_literal(json.dumps(path) + ':')}, {raw}) END" for path, when, raw in kept)
+    entries = ", ".join(
+        f"CASE WHEN {when} THEN concat({_literal(json.dumps(path) + ':')}, {raw}) END" for path, when, raw in kept
+    )
     found = f"list_filter([{entries}], lambda entry: entry IS NOT NULL)"
     any_found = " OR ".join(f"({when})" for _, when, _ in kept)
     return f"CASE WHEN {any_found} THEN concat('{{', array_to_string({found}, ','), '}}') END"
@@ -281,7 +320,7 @@ def _raw(finding: Drift) -> str:
     return f"json_extract(j, {_pointer(finding.path)})" if finding.path else "j"
 
 
-def _was_taken(finding: Drift, raw: str) -> str:
+def _was_taken(finding: Drift, raw: str) -> str:  # noqa: PLR0911 - a table of rules, one line each
     """A condition on the text: whether the typed read took all of it."""
     kind = f"json_type({raw})"
     text = f"({raw} ->> '$')"
@@ -291,7 +330,8 @@ def _was_taken(finding: Drift, raw: str) -> str:
         case "object":
             known = ", ".join(_literal(name) for name in finding.known)
             empty = f"({kind} = 'ARRAY' AND json_array_length({raw}) = 0)"
-            return f"{kind} = 'NULL' OR {empty} OR ({kind} = 'OBJECT' AND list_has_all([{known}]::VARCHAR[], json_keys({raw})))"
+            declared = f"{kind} = 'OBJECT' AND list_has_all([{known}]::VARCHAR[], json_keys({raw}))"
+            return f"{kind} = 'NULL' OR {empty} OR ({declared})"
         case "list":
             return f"{kind} IN ('NULL', 'ARRAY')"
         case "keyed list":
@@ -299,7 +339,9 @@ def _was_taken(finding: Drift, raw: str) -> str:
         case "integer" | "timestamp":
             return f"{kind} = 'NULL' OR regexp_full_match({text}, '-?[0-9]{{1,18}}')"
         case "integers":
-            return f"{kind} = 'NULL' OR regexp_full_match({raw}::VARCHAR, '\\[(-?[0-9]{{1,18}}(,-?[0-9]{{1,18}})*)?\\]')"
+            return (
+                f"{kind} = 'NULL' OR regexp_full_match({raw}::VARCHAR, '\\[(-?[0-9]{{1,18}}(,-?[0-9]{{1,18}})*)?\\]')"
+            )
         case "float":
             return f"{kind} = 'NULL' OR try_cast({text} AS DOUBLE) IS NOT NULL"
         case "boolean":

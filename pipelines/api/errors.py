@@ -19,7 +19,6 @@ Each message says what happened, where (method and path, never the query), and w
 is made are attributes, and are also `args`, so that an error survives pickling. No field ever holds a token: what the
 server sent is scrubbed before it gets here.
 """
-# ruff: noqa: N818 - the names say what happened; that they are errors is said once, by the base class
 
 from datetime import UTC, datetime
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 from pipelines.source.reading import AccountReading, ReadingFailed, StreamReader
 from pipelines.source.streams import STREAMS, Reading, Stream
 from transforms.changes import only_changes
-from transforms.flatten import QUARANTINE, Drift, arrow_schema, flatten
+from transforms.flatten import QUARANTINE, arrow_schema, flatten
 
 if TYPE_CHECKING:
+    from dlt.common.schema.typing import TDeleteInsertStrategyDict
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
@@ -22,10 +23,21 @@ if TYPE_CHECKING:
 
     from pipelines.source.windows import Cursor
     from transforms.contract import Column, Contract, Table, Type
+    from transforms.drift import Drift
 
     KnownVersions = Callable[[Contract, pa.Table], pa.Table]
 
-__all__ = ["STREAMS", "AccountReading", "LoadTally", "Reading", "ReadingFailed", "Stream", "StreamLoader", "StreamReader", "social_connect"]
+__all__ = [
+    "STREAMS",
+    "AccountReading",
+    "LoadTally",
+    "Reading",
+    "ReadingFailed",
+    "Stream",
+    "StreamLoader",
+    "StreamReader",
+    "social_connect",
+]
 
 LOADED_AS: dict[Type, str] = {
     "text": "text",
@@ -35,7 +47,13 @@ LOADED_AS: dict[Type, str] = {
     "timestamp": "timestamp",
     "json": "text",
 }
-"""The loader's name of each type. JSON is text: DuckDB's own JSON type is text with another name, and Arrow carries no other."""
+"""The loader's name of each type.
+
+JSON is text: DuckDB's own JSON type is text with another name, and Arrow carries no other.
+"""
+
+
+REPLACE_ROWS: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 
 
 class LoadTally:
@@ -49,7 +67,9 @@ class LoadTally:
     def add(self, batch: _FlatBatch) -> None:
         """Counts a batch's rows; those that only say that others go are none."""
         for name, rows in batch.tables.items():
-            self.row_counts[name] += rows["_is_removed"].null_count if "_is_removed" in rows.column_names else rows.num_rows
+            self.row_counts[name] += (
+                rows["_is_removed"].null_count if "_is_removed" in rows.column_names else rows.num_rows
+            )
         self.quarantined_count += batch.quarantine.num_rows
         self.drift.update(batch.drift)
 
@@ -71,13 +91,19 @@ class _FlatBatch:
 class StreamLoader:
     """Turns one stream's pages into load packages.
 
-    The loader merges a package as one set of rows, so an object may be in a package only once: a batch that reads one again waits for the
-    next package. For the same reason a package either only appends objects the warehouse does not have (a first reading, a backfill: half
-    the work) or merges.
+    The loader merges a package as one set of rows, so an object may be in a package only once: a batch that reads one
+    again waits for the next package. For the same reason a package either only appends objects the warehouse does not
+    have (a first reading, a backfill: half the work) or merges.
     """
 
     def __init__(
-        self, reader: StreamReader, *, known_versions: KnownVersions, loaded_at: datetime, tally: LoadTally, package_pages: int = 500
+        self,
+        reader: StreamReader,
+        *,
+        known_versions: KnownVersions,
+        loaded_at: datetime,
+        tally: LoadTally,
+        package_pages: int = 500,
     ) -> None:
         self.reader = reader
         self._known_versions = known_versions
@@ -134,7 +160,11 @@ class StreamLoader:
             return None
         contract = self.reader.stream.contract
         flattened = flatten(
-            contract, batch.bodies, records_path=batch.records_path, account_id=batch.account_id, loaded_at=self._loaded_at
+            contract,
+            batch.bodies,
+            records_path=batch.records_path,
+            account_id=batch.account_id,
+            loaded_at=self._loaded_at,
         )
         objects = flattened.tables[contract.root.name].select(list(contract.root.object_key))
         known = self._known_versions(contract, objects)
@@ -181,7 +211,7 @@ def _hints(table: Table, *, only_new: bool) -> Any:
     is_root = table.parent is None
     return dlt.mark.make_hints(
         table_name=table.name,
-        write_disposition="append" if only_new else {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True},
+        write_disposition="append" if only_new else REPLACE_ROWS,
         primary_key=table.key_names if is_root else None,
         merge_key=None if is_root else table.object_key,
         columns=[_column_hints(column) for column in table.all_columns],
@@ -194,7 +224,11 @@ def _quarantine_hints() -> Any:
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
         primary_key=("account_id", "object", "content_hash"),
         columns=[
-            {"name": field.name, "data_type": "timestamp" if pa.types.is_timestamp(field.type) else "text", "nullable": field.nullable}
+            {
+                "name": field.name,
+                "data_type": "timestamp" if pa.types.is_timestamp(field.type) else "text",
+                "nullable": field.nullable,
+            }
             for field in QUARANTINE
         ],
     )

@@ -1,4 +1,4 @@
-"""Reads the streams' lists page by page, in the fewest calls, and hands them on in batches with the cursor each batch has earned."""
+"""Reads the streams' lists page by page and hands them on in batches, each with the cursor it has earned."""
 
 from __future__ import annotations
 
@@ -64,7 +64,12 @@ class AccountReading:
     def topic_ids(self) -> list[str]:
         """Every topic of the account. The API takes an empty list as the user's own selection, not as all topics."""
         topics = next(stream for stream in STREAMS if stream.name == "topics")
-        return [str(topic["id"]) for page in self.snapshot(topics) for topic in page.records if isinstance(topic, dict) and "id" in topic]
+        return [
+            str(topic["id"])
+            for page in self.snapshot(topics)
+            for topic in page.records
+            if isinstance(topic, dict) and "id" in topic
+        ]
 
     def _pages(self, stream: Stream, parameters: dict[str, str]) -> Iterator[Page]:
         path = "/" + stream.path.format(account_id=self.account_id)
@@ -79,7 +84,8 @@ class AccountReading:
             return
         topics = {"topic_ids": ",".join(topic_ids)}
         stop_at = changes_end_at(cursor)
-        # Until a first pass over the changes has shown the API's time of the last action, the start of the run stands in for it.
+        # Until a first pass over the changes has shown the API's time of the last action, the start of the run stands
+        # in for it.
         history_from = min(cursor.history_from or self.start_date, self.start_date)
         cursor = replace(cursor, history_from=history_from, acted_through=cursor.acted_through or self.now)
         window = new_rows_window(cursor, start_date=self.start_date, now=self.now)
@@ -92,7 +98,10 @@ class AccountReading:
             yield from self._earning_acted_through(self._changed_rows(stream, history, topics, stop_at), cursor)
 
     def _new_rows(self, stream: Stream, window: Window, topics: dict[str, str]) -> Iterator[Page]:
-        """Rows of a window by date added, oldest first. Where the API's depth cap ends the list, it goes on from the last row."""
+        """Rows of a window by date added, oldest first.
+
+        Where the API's depth cap ends the list, it goes on from the last row.
+        """
         while True:
             page_count, is_truncated, read_through = 0, False, window.start
             for page in self._pages(stream, {"sort": NEW_ROWS, **topics, **window.as_parameters()}):
@@ -107,17 +116,25 @@ class AccountReading:
                 window = replace(window, start=read_through)
             elif page_count > 1:
                 raise ReadingFailed(
-                    f"account {self.account_id}: more {stream.name} were added in the second {read_through:%Y-%m-%dT%H:%M:%SZ} than the API"
-                    " lists. Read that second topic by topic, with SOCIAL_CONNECT_ACCOUNT_IDS set to this account alone."
+                    f"account {self.account_id}: more {stream.name} were added in the second {read_through.isoformat()}"
+                    " than the API lists, so some cannot be read. Ask the vendor to raise the list's depth for this account."
                 )
             else:
                 logger.warning(
-                    "account %s: the API counts more %s added from %s on than it lists", self.account_id, stream.name, read_through.isoformat()
+                    "account %s: the API counts more %s added from %s on than it lists",
+                    self.account_id,
+                    stream.name,
+                    read_through.isoformat(),
                 )
                 return
 
-    def _changed_rows(self, stream: Stream, window: Window, topics: dict[str, str], stop_at: datetime) -> Iterator[Page]:
-        """Rows acted on since `stop_at`, latest first, until a page has none. Where the depth cap comes first, each half of the window."""
+    def _changed_rows(
+        self, stream: Stream, window: Window, topics: dict[str, str], stop_at: datetime
+    ) -> Iterator[Page]:
+        """Rows acted on since `stop_at`, latest first, until a page has none.
+
+        Where the depth cap comes first, each half of the window.
+        """
         is_truncated = False
         for page in self._pages(stream, {"sort": CHANGED_ROWS, **topics, **window.as_parameters()}):
             times = [last_action_at(record) for record in page.records]
@@ -146,8 +163,8 @@ class AccountReading:
 
     def _order_complaint(self, stream: Stream, sort: str) -> str:
         return (
-            f"account {self.account_id}: the API lists {stream.name} in another order than sort={sort} asks for, so rows could be missed."
-            " Nothing of this reading was kept. Run 'social-warehouse check' and report what it says."
+            f"account {self.account_id}: the API lists {stream.name} in another order than sort={sort} asks for, so"
+            " rows could be missed. Nothing of this reading was kept. Run 'social-warehouse check' and report what it says."
         )
 
 
@@ -174,7 +191,9 @@ class StreamReader:
             state: cursors by account id as the loader keeps them; read when the reading starts.
         """
         if self._batches is None:
-            cursors = {account.account_id: Cursor.from_state(state.get(account.account_id, {})) for account in self._accounts}
+            cursors = {
+                account.account_id: Cursor.from_state(state.get(account.account_id, {})) for account in self._accounts
+            }
             self._batches = self._read(cursors)
         batch = next(self._batches, None)
         if batch is None:

@@ -1,4 +1,7 @@
-"""The streams: which list of the API feeds which tables, and how it is read. Adding one is an entry here and a contract file."""
+"""The streams: which list of the API feeds which tables, and how it is read.
+
+Adding one is an entry here and a contract file.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ class Reading(Enum):
 class Stream:
     """One list of the API.
 
-    `path` is the endpoint below the API's root; `page_size` the most rows it gives per call (api-behaviour.md says how sure that is).
+    `path` is the endpoint below the API's root; `page_size` the most rows it gives per call (api-behaviour.md says how
+    sure that is).
     """
 
     name: str

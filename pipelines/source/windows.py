@@ -1,8 +1,8 @@
 """Where a reading starts, where it ends, and what it may remember. Pure: no network, no clock.
 
-The API's lists have no "updated since". New rows are read forwards by the date they were added, changed rows backwards by their last action.
-What is remembered (the cursor) is a time that the API itself has shown, since its clock and ours differ; only where it has shown none yet does
-the start of the run stand in, and the overlap covers the difference.
+The API's lists have no "updated since". New rows are read forwards by the date they were added, changed rows backwards
+by their last action. What is remembered (the cursor) is a time that the API itself has shown, since its clock and ours
+differ; only where it has shown none yet does the start of the run stand in, and the overlap covers the difference.
 """
 
 from __future__ import annotations
@@ -15,12 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OVERLAP = timedelta(minutes=15)
-"""How far behind the cursor a reading starts: rows may become visible late, and clocks differ. Merging by key makes it harmless."""
+"""How far behind the cursor a reading starts: rows may become visible late, and clocks differ.
+
+Merging by key makes it harmless.
+"""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A span of `date.added`, UTC. The API may take its end as inside: a row on a border may be read twice, never missed."""
+    """A span of `date.added`, UTC.
+
+    The API may take its end as inside: a row on a border may be read twice, never missed.
+    """
 
     start: datetime
     end: datetime
@@ -41,8 +47,8 @@ class Window:
 class Cursor:
     """What one account's inbox has been read through, UTC; None before the first reading.
 
-    `history_from`: rows added before then have never been asked for. `added_through`: every row added up to then has been read.
-    `acted_through`: every action up to then has been seen.
+    `history_from`: rows added before then have never been asked for. `added_through`: every row added up to then has
+    been read. `acted_through`: every action up to then has been seen.
     """
 
     history_from: datetime | None = None
@@ -60,7 +66,7 @@ class Cursor:
 
 
 def new_rows_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
-    """The window of new rows: from the cursor less the overlap, never before the start date, to the start of the run."""
+    """The window of new rows: from the cursor less the overlap, but not before the start date, to the run's start."""
     start = max(cursor.added_through - OVERLAP, start_date) if cursor.added_through else start_date
     return Window(start.replace(microsecond=0), now.replace(microsecond=0))
 

@@ -1,4 +1,4 @@
-{#- Schemas are named as the project says (`staging`, `marts`), without dbt's usual prefix: one file is one environment. -#}
+{#- Schemas are named as the project says, without the usual prefix of dbt: one file is one environment. -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ custom_schema_name or target.schema }}
 {%- endmacro %}

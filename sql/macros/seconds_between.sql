@@ -1,6 +1,7 @@
 {#-
-    Whole seconds from one instant to another as bigint: null when either is unknown, 0 when the second is earlier (clocks of two services
-    differ). Not `datediff`, which counts borders crossed; not `greatest(0, ...)`, which makes 0 of null.
+    Whole seconds from one instant to another as bigint: null when either is unknown, 0 when the second is earlier (the
+    clocks of two services differ). Not `datediff`, which counts borders crossed; not `greatest(0, ...)`, which makes 0
+    of null.
 -#}
 {% macro seconds_between(starts_at, ends_at) -%}
     case

@@ -1,4 +1,4 @@
-{#- Finds rows where our value and the API's own, both known, are not the same. Rows in `except_where` are not compared. -#}
+{#- Finds rows where our value and the API's own, both known, differ. Leaves out rows in `except_where`. -#}
 {% test differs_from_api(model, ours, api, except_where) %}
 
 select *

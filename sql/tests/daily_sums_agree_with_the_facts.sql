@@ -26,8 +26,8 @@ select facts, daily
 from facts, daily
 where
     {%- for name in [
-        'mention_count', 'replied_count', 'first_response_known_count', 'first_response_seconds_sum', 'resolve_known_count',
-        'resolve_seconds_sum',
+        'mention_count', 'replied_count',
+        'first_response_known_count', 'first_response_seconds_sum', 'resolve_known_count', 'resolve_seconds_sum',
     ] %}
     coalesce(facts.{{ name }}, 0) <> coalesce(daily.{{ name }}, 0)
     {{- ' or' if not loop.last }}

@@ -1,8 +1,9 @@
 """The contract: what each API object holds, said once, in one YAML file per object.
 
-From it come the typed JSON read and the columns (`transforms.flatten`), the loader's hints and comments (`pipelines.source`), the dbt
-source file and the data dictionary (`pipelines.documentation`). A contract file mirrors the object's JSON; docs/add-a-stream.md explains
-its words. The objects are the vendor's (`/developers/documentation/responses`).
+From it come the typed JSON read and the columns (`transforms.flatten`), the loader's hints and comments
+(`pipelines.source`), the dbt source file and the data dictionary (`pipelines.documentation`). A contract file mirrors
+the object's JSON; docs/add-a-stream.md explains its words. The objects are the vendor's
+(`/developers/documentation/responses`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class _Declared(BaseModel):
 
 
 class Value(_Declared):
-    """A value that becomes one column. Timestamps arrive as unix seconds and are stored in UTC; identifiers are always text."""
+    """A value that becomes one column.
+
+    Timestamps arrive as unix seconds and are stored in UTC; identifiers are always text.
+    """
 
     type: Type
     description: str
@@ -59,7 +63,10 @@ class KeyColumn(_Declared):
 
 
 class ListOf(_Declared):
-    """A list: a child table. With `keyed_by`, the API may also send an object of elements (or of lists of elements) by key."""
+    """A list: a child table.
+
+    With `keyed_by`, the API may also send an object of elements (or of lists of elements) by key.
+    """
 
     table: str
     description: str
@@ -80,8 +87,8 @@ Node = Value | Items | Nested | ListOf | LeftOut
 class Column:
     """One column of a table.
 
-    `path` leads from the table's element to the value; it is empty for columns that do not come from the element's JSON, and for the
-    value of a list of plain values. `item` is the place in a list of fixed length.
+    `path` leads from the table's element to the value; it is empty for columns that do not come from the element's
+    JSON, and for the value of a list of plain values. `item` is the place in a list of fixed length.
     """
 
     name: str
@@ -153,12 +160,22 @@ class Contract(_Declared):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
-ACCOUNT_ID = Column("account_id", "text", "Identifier of the Social Connect account the row belongs to.", is_required=True)
+ACCOUNT_ID = Column(
+    "account_id", "text", "Identifier of the Social Connect account the row belongs to.", is_required=True
+)
 POSITION = Column("position", "integer", "Place in the API's list, from 0.", is_required=True)
-EXTRA = Column("_extra", "json", "What the API sent and the contract does not know, or could not read as declared, by path; null without.")
-CONTENT_HASH = Column("_content_hash", "text", "MD5 of the account, the contract and the object as sent: equal while nothing changed.")
+EXTRA = Column(
+    "_extra",
+    "json",
+    "What the API sent and the contract does not know, or could not read as declared, by path; null without.",
+)
+CONTENT_HASH = Column(
+    "_content_hash", "text", "MD5 of the account, the contract and the object as sent: equal while nothing changed."
+)
 LOADED_AT = Column("_loaded_at", "timestamp", "Start of the run that wrote this version of the row.", is_required=True)
-REMOVED = Column("_is_removed", "boolean", "Set only while loading, on rows that say that a parent's rows go; always null here.")
+REMOVED = Column(
+    "_is_removed", "boolean", "Set only while loading, on rows that say that a parent's rows go; always null here."
+)
 DELETED_AT = Column("deleted_at", "timestamp", "When the object was found gone at the source; null while it is alive.")
 
 
@@ -206,7 +223,10 @@ def _child_tables(contract: Contract, parent: Table, node: Node, path: tuple[str
 def _object_key(contract: Contract) -> tuple[Column, ...]:
     """The object's key as its lists' tables name it: a bare `id` would not say whose it is."""
     own = (_key_column(contract, name) for name in contract.key)
-    return (ACCOUNT_ID, *(replace(column, name=f"{contract.object}_id") if column.name == "id" else column for column in own))
+    return (
+        ACCOUNT_ID,
+        *(replace(column, name=f"{contract.object}_id") if column.name == "id" else column for column in own),
+    )
 
 
 def _renamed_position(contract: Contract, parent: Table, position: Column) -> Column:

@@ -1,4 +1,4 @@
--- One row per action, in the order in which they happened, with what counts as a reply, a resolve and a reopening: said here and nowhere else.
+-- One row per action on a mention. What counts as a reply, a resolve and a reopening is said here and nowhere else.
 with numbered as (
     select
         account_id,

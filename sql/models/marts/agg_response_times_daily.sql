@@ -1,4 +1,4 @@
--- One row per account, date, topic and channel. Sums and counts only: they may be added up over any of these, then divided.
+-- One row per account, date, topic and channel. Sums and counts only: they add up over any of these.
 select
     account_id,
     mention_date,
@@ -10,7 +10,8 @@ select
     count(*) filter (where has_resolve) as resolved_count,
 {%- set measures = [
     'first_response', 'first_human_response', 'resolve',
-    'api_response_time', 'api_response_time_business_hours', 'api_resolve_time', 'api_resolve_time_business_hours', 'api_handle_time',
+    'api_response_time', 'api_response_time_business_hours',
+    'api_resolve_time', 'api_resolve_time_business_hours', 'api_handle_time',
 ] %}
 {%- for measure in measures %}
     count({{ measure }}_seconds) as {{ measure }}_known_count,

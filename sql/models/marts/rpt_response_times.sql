@@ -1,7 +1,8 @@
 {{ config(materialized='view') }}
--- One row per account and level, and per date, topic and channel where the level has them. Never add rows of two levels.
+-- One row per account and level, and per date, topic and channel where the level has them.
 {%- set levels = [
-    ['day', 'topic', 'channel'], ['day', 'topic'], ['day', 'channel'], ['topic', 'channel'], ['day'], ['topic'], ['channel'], [],
+    ['day', 'topic', 'channel'], ['day', 'topic'], ['day', 'channel'], ['topic', 'channel'],
+    ['day'], ['topic'], ['channel'], [],
 ] %}
 
 with mentions as (
@@ -9,8 +10,8 @@ with mentions as (
     where is_in_response_metrics and mention_date is not null
 ),
 
--- A percentile cannot be made from other percentiles, so each level is computed from the facts. The level is a constant in each part, which
--- lets the database skip the parts that a query's filter leaves out.
+-- A percentile cannot be made from other percentiles, so each level is computed from the facts. The level is a constant
+-- in each part, which lets the database skip the parts that a query's filter leaves out.
 measured as (
 {%- for level in levels %}
     select

@@ -26,7 +26,7 @@ message.attachments[].title message.attachments[].image message.attachments[].de
 message.attachments[].caption message.attachments[].question message.attachments[].id
 message.attachments[].content source.category source.service source.type source.id source.in_reply_to_message_id
 source.thread_id source.domain source.url source.application source.profile source.profile_name
-source.identifiers.post_id source.sender.type source.sender.id source.sender.name location.continent
+source.identifiers.document_id source.sender.type source.sender.id source.sender.name location.continent
 location.country location.city location.region location.longitude location.latitude topic.id topic.name
 project.id project.name assignment.user_ids assignment.team_ids assignment.comments assignees[].id
 assignees[].type assignees[].display_name actions[].user.id actions[].user.name actions[].type
