@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
 
-stdout = Console(soft_wrap=True)
+# Rich takes a file for 80 columns wide; tables in a log may be wider.
+stdout = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 stderr = Console(stderr=True, soft_wrap=True)
 
 
@@ -328,13 +329,15 @@ def demo(mentions: int) -> None:
 
     home = read_settings().social_warehouse_home / "demo"
     shutil.rmtree(home, ignore_errors=True)
+    prefect_home = home.resolve() / "prefect"
+    prefect_home.mkdir(parents=True, mode=0o700)
     with Sandbox(mentions=mentions).serve() as server:
         box = server.sandbox
         os.environ |= {
             "SOCIAL_CONNECT_BASE_URL": server.base_url,
             "SOCIAL_CONNECT_ACCESS_TOKEN": box.token,
             "SOCIAL_WAREHOUSE_HOME": str(home),
-            "PREFECT_HOME": str(home.resolve() / "prefect"),
+            "PREFECT_HOME": str(prefect_home),
             "PREFECT_LOGGING_LEVEL": "WARNING",
         }
         os.environ.pop("SOCIAL_CONNECT_ACCOUNT_IDS", None)
@@ -361,7 +364,19 @@ def demo(mentions: int) -> None:
     )
 
 
-DEMO_QUERY = "FROM rpt_response_times LIMIT 15"
+DEMO_QUERY = """
+SELECT
+  channel,
+  mention_count AS mentions,
+  round(100 * replied_share) AS "replied %",
+  first_response_p50_minutes AS "reply p50 min",
+  first_response_p90_minutes AS "p90 min",
+  resolve_p50_hours AS "resolve p50 h",
+  resolve_p90_hours AS "p90 h"
+FROM rpt_response_times
+WHERE level = 'channel'
+ORDER BY mention_count DESC
+"""
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "pipelines,transforms")
+# The server that a flow without one starts needs ten seconds here, and more on a busy or slow machine.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
 
 from prefect import flow, task
 from prefect import serve as serve_deployments
@@ -26,10 +28,11 @@ from pipelines.settings import read_settings
 from pipelines.warehouse import WarehouseBusy
 
 if TYPE_CHECKING:
-    from pipelines.transform import TransformReport
     from prefect.client.schemas.objects import State, TaskRun
     from prefect.deployments.runner import RunnerDeployment
     from prefect.tasks import Task
+
+    from pipelines.transform import TransformReport
 
 _PASSING = (TransportFailed, ServerFailed, ResponseUnreadable, WarehouseBusy)
 """What may be over in a few minutes.

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     social_connect_start_date: datetime | None = Field(
         None,
         description=(
-            "How far back the first sync reaches, as an ISO 8601 date or time (UTC unless it says otherwise). Default: 28"
+            "How far back the first sync reaches: an ISO 8601 date or time, UTC unless it says otherwise. Default: 28"
             " days."
         ),
     )

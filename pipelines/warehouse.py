@@ -249,7 +249,10 @@ def _same_object(root: Table, table: Table) -> str:
 
 
 def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind."""
+    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind.
+
+    Descriptions that dbt has put on them come along.
+    """
     con.execute(f"CREATE SCHEMA {schema}")
     tables = con.execute(
         "SELECT table_name FROM duckdb_tables()"
@@ -263,6 +266,24 @@ def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     ).fetchall()
     for (sql,) in views:
         con.execute(sql)
+    _copy_comments(con, schema)
+
+
+def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
+    comments = con.execute(
+        "SELECT 'TABLE', table_name, NULL, comment FROM duckdb_tables()"
+        " WHERE database_name = 'work' AND schema_name = $1"
+        " UNION ALL"
+        " SELECT 'VIEW', view_name, NULL, comment FROM duckdb_views() WHERE database_name = 'work' AND schema_name = $1"
+        " UNION ALL"
+        " SELECT 'COLUMN', table_name, column_name, comment FROM duckdb_columns()"
+        " WHERE database_name = 'work' AND schema_name = $1",
+        [schema],
+    ).fetchall()
+    for kind, name, column, comment in comments:
+        if comment:
+            what = ".".join(_quote(part) for part in (schema, name, column) if part)
+            con.execute(f"COMMENT ON {kind} {what} IS {_literal(comment)}")
 
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
@@ -276,6 +297,10 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
                 con.execute(
                     f'COMMENT ON COLUMN {DATASET}.{table.name}."{column.name}" IS {_literal(column.description)}'
                 )
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

@@ -15,10 +15,10 @@ from transforms.changes import only_changes
 from transforms.flatten import QUARANTINE, arrow_schema, flatten
 
 if TYPE_CHECKING:
-    from dlt.common.schema.typing import TDeleteInsertStrategyDict
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from dlt.common.schema.typing import TDeleteInsertStrategyDict
     from dlt.extract import DltResource, DltSource
 
     from pipelines.source.windows import Cursor

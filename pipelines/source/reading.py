@@ -116,8 +116,9 @@ class AccountReading:
                 window = replace(window, start=read_through)
             elif page_count > 1:
                 raise ReadingFailed(
-                    f"account {self.account_id}: more {stream.name} were added in the second {read_through.isoformat()}"
-                    " than the API lists, so some cannot be read. Ask the vendor to raise the list's depth for this account."
+                    f"account {self.account_id}: more {stream.name} were added in the second"
+                    f" {read_through.isoformat()} than the API lists, so some cannot be read. Ask the vendor to raise"
+                    " the list's depth for this account."
                 )
             else:
                 logger.warning(
@@ -143,8 +144,10 @@ class AccountReading:
                 raise ReadingFailed(self._order_complaint(stream, CHANGED_ROWS))
             if page.records and not any(time >= stop_at for time in known):
                 return
-            is_truncated = page.is_truncated
             yield page
+            if page.records and (None in times or known[-1] < stop_at):
+                return
+            is_truncated = page.is_truncated
         if is_truncated:
             for half in window.halves() or ():
                 yield from self._changed_rows(stream, half, topics, stop_at)
@@ -164,7 +167,8 @@ class AccountReading:
     def _order_complaint(self, stream: Stream, sort: str) -> str:
         return (
             f"account {self.account_id}: the API lists {stream.name} in another order than sort={sort} asks for, so"
-            " rows could be missed. Nothing of this reading was kept. Run 'social-warehouse check' and report what it says."
+            " rows could be missed. This page and those after it were not kept. Report it with the output of"
+            " 'social-warehouse check'."
         )
 
 

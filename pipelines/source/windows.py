@@ -66,8 +66,8 @@ class Cursor:
 
 
 def new_rows_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
-    """The window of new rows: from the cursor less the overlap, but not before the start date, to the run's start."""
-    start = max(cursor.added_through - OVERLAP, start_date) if cursor.added_through else start_date
+    """The window of new rows: from the cursor less the overlap, or from the start date, to the start of the run."""
+    start = cursor.added_through - OVERLAP if cursor.added_through else start_date
     return Window(start.replace(microsecond=0), now.replace(microsecond=0))
 
 

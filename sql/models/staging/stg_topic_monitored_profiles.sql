@@ -6,5 +6,10 @@ select
     type,
     service_id,
     displayname as display_name,
-    username
+    username,
+    avatar,
+    provider,
+    filters_postedby,
+    filters_postedin,
+    filters_profile
 from {{ source('social_connect', 'topic_monitored_profiles') }}

@@ -1,0 +1,43 @@
+# Works on a machine with Python 3.11 or later and make: each target makes what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/installed ## make .venv with everything in it, the command social-warehouse included
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: setup ## the whole way on made-up data: sandbox, sync, transform, publish, response times
+	$(BIN)/social-warehouse demo
+
+test: setup ## every test
+	$(BIN)/python -m pytest -n auto
+
+lint: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## how fast flattening and loading are, beside dlt and DuckDB alone
+	$(BIN)/python benchmarks/flatten_load.py
+
+docs: setup ## write the generated pages anew: settings, command line, data dictionary, dbt sources
+	$(BIN)/python docs/generate.py
+
+lock: ## pin the dependencies of pyproject.toml anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+	  --no-emit-index-url --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove what the other targets made, but not your data
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis sql/target sql/logs

@@ -1,0 +1,70 @@
+"""This project: `pipelines.load.load` over pages that are there already, with everything it does in a sync."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from measured import measured
+
+from pipelines.load import load
+from pipelines.run import BATCH_PAGES
+from pipelines.source import STREAMS, StreamReader
+from pipelines.source.reading import Batch
+from pipelines.source.windows import Cursor
+from pipelines.warehouse import DATASET, Warehouse
+from sandbox.sandbox import DEFAULT_NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MENTIONS = next(stream for stream in STREAMS if stream.name == "mentions")
+
+
+class FileReader(StreamReader):
+    """Gives the pages of a file in place of the API's, in batches of the size a sync has."""
+
+    def __init__(self, pages: Path, *, account_id: str) -> None:
+        super().__init__(MENTIONS, [], batch_pages=BATCH_PAGES)
+        self._from_file = self._read_file(pages, account_id)
+
+    def next_batch(self, state: dict[str, Any]) -> Batch | None:  # noqa: ARG002 - a file is read from its start whatever the cursor
+        """The next batch; None at the end of the file."""
+        batch = next(self._from_file, None)
+        if batch is None:
+            self.is_done = True
+            return None
+        self.record_count += batch.record_count
+        self.page_count += len(batch.bodies)
+        return batch
+
+    def _read_file(self, pages: Path, account_id: str) -> Iterator[Batch]:
+        cursor = Cursor(history_from=DEFAULT_NOW, added_through=DEFAULT_NOW, acted_through=DEFAULT_NOW)
+        with pages.open(encoding="utf-8") as lines:
+            while bodies := tuple(islice(lines, BATCH_PAGES)):
+                yield Batch(
+                    account_id=account_id,
+                    bodies=bodies,
+                    records_path="$.response.data",
+                    record_count=len(bodies) * MENTIONS.page_size,
+                    cursor=cursor,
+                )
+
+
+def main() -> None:
+    """Loads the pages into the warehouse of the folder, which may hold them already."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pages", type=Path, help="response bodies, one a line")
+    parser.add_argument("folder", type=Path, help="the warehouse's home")
+    parser.add_argument("--account-id", required=True)
+    options = parser.parse_args()
+    warehouse = Warehouse(options.folder)
+    warehouse.make_folders()
+    with measured(warehouse.file, DATASET):
+        load(warehouse, [FileReader(options.pages, account_id=options.account_id)], loaded_at=DEFAULT_NOW)
+
+
+if __name__ == "__main__":
+    main()

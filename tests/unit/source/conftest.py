@@ -1,0 +1,147 @@
+"""An API made of Python lists: it sorts, pages, caps and cuts as the real one does, without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from pipelines.api import BudgetUsedUp, Page, SocialConnect
+from pipelines.source import STREAMS, AccountReading, Stream, StreamReader
+from pipelines.source.reading import Batch
+
+Json = dict[str, Any]
+ACCOUNT = "1417"
+
+
+def at(second: float) -> datetime:
+    """So many seconds after the tests' first moment."""
+    return datetime.fromtimestamp(1_767_225_600 + second, UTC)
+
+
+@dataclass(frozen=True)
+class _Mention:
+    """A mention over time: added once, acted on at some seconds after the tests' first moment."""
+
+    name: str
+    added: int
+    acted: tuple[int, ...] = ()
+
+    def as_of(self, now: datetime) -> Json | None:
+        if at(self.added) > now:
+            return None
+        seen = sorted((second for second in self.acted if at(second) <= now), reverse=True)
+        return {
+            "unique_id": self.name,
+            "date": {"added": int(at(self.added).timestamp())},
+            "actions": [{"type": "note", "date": {"added": int(at(second).timestamp())}} for second in seen],
+        }
+
+
+@dataclass
+class _ListApi:
+    """Answers `pages` from lists.
+
+    `depth_cap` is how many rows of a list can be reached, `wrong_order` turns every list round, `allowed` is how many
+    requests there are before the budget is used up.
+    """
+
+    mentions: Sequence[_Mention]
+    now: datetime
+    topics: Sequence[Json] = ({"id": 7}, {"id": 8})
+    depth_cap: int = 10_000
+    wrong_order: bool = False
+    allowed: int | None = None
+    asked: list[dict[str, str]] = field(default_factory=list)
+    before_page: Callable[[_ListApi], None] = lambda _api: None
+
+    def pages(self, path: str, params: Mapping[str, str | int]) -> Iterator[Page]:
+        size, offset, received = int(params["limit"]), 0, 0
+        while True:
+            if self.allowed is not None and len(self.asked) >= self.allowed:
+                raise BudgetUsedUp(None, path, len(self.asked))
+            self.before_page(self)
+            self.asked.append({"path": path, **{name: str(value) for name, value in params.items()}})
+            rows = self._list(path, params)
+            shown = rows[offset : min(offset + size, self.depth_cap)]
+            offset, received = offset + size, received + len(shown)
+            is_last = offset >= len(rows) or offset >= self.depth_cap
+            yield Page(
+                body=json.dumps({"response": {"data": shown}}),
+                records_path="$.response.data",
+                records=shown,
+                count=len(rows),
+                is_last=is_last,
+                is_not_modified=False,
+                is_truncated=is_last and received < len(rows),
+                etag=None,
+                received_at=0.0,
+            )
+            if is_last:
+                return
+
+    def mention_requests(self, sort: str = "") -> list[dict[str, str]]:
+        """The requests for mentions, of one order or of all."""
+        return [request for request in self.asked if "mentions" in request["path"] and sort in request["sort"]]
+
+    def _list(self, path: str, params: Mapping[str, str | int]) -> list[Json]:
+        if path.endswith("/settings/topics"):
+            return list(self.topics)
+        assert path == f"/{ACCOUNT}/inbox/mentions"
+        start, end = (datetime.fromisoformat(str(params[name])).timestamp() for name in ("date_from", "date_to"))
+        found = [row for row in (mention.as_of(self.now) for mention in self.mentions) if row is not None]
+        rows = [row for row in found if start <= row["date"]["added"] <= end]
+        if params["sort"] == "dateadd:asc":
+            rows.sort(key=lambda row: row["date"]["added"])
+        else:
+            assert params["sort"] == "timestamps.action_last_date:desc"
+            rows.sort(key=lambda row: -max((action["date"]["added"] for action in row["actions"]), default=-1))
+        return rows[::-1] if self.wrong_order else rows
+
+
+class _Inbox:
+    """Reads the mentions of an account run after run, and keeps what a warehouse would: cursors and latest rows."""
+
+    def __init__(self, api: _ListApi, *, page_size: int, batch_pages: int) -> None:
+        mentions = next(stream for stream in STREAMS if stream.name == "mentions")
+        self.api = api
+        self.stream: Stream = replace(mentions, page_size=page_size)
+        self.batch_pages = batch_pages
+        self.state: dict[str, Any] = {}
+        self.rows: dict[str, Json] = {}
+
+    def run(self, *, start: datetime, take: int | None = None) -> StreamReader:
+        """One run as of the API's clock; with `take`, it dies after so many batches are in the warehouse."""
+        account = AccountReading(cast("SocialConnect", self.api), ACCOUNT, start, self.api.now)
+        reader = StreamReader(self.stream, [account], batch_pages=self.batch_pages)
+        while (take is None or take > 0) and (batch := reader.next_batch(self.state)):
+            self._keep(batch)
+            take = None if take is None else take - 1
+        return reader
+
+    def _keep(self, batch: Batch) -> None:
+        for body in batch.bodies:
+            self.rows |= {row["unique_id"]: row for row in json.loads(body)["response"]["data"]}
+        self.state[batch.account_id] = batch.cursor.to_state()
+
+
+@pytest.fixture
+def mention() -> type[_Mention]:
+    return _Mention
+
+
+@pytest.fixture
+def list_api() -> type[_ListApi]:
+    return _ListApi
+
+
+@pytest.fixture
+def inbox() -> Callable[..., _Inbox]:
+    def make(api: _ListApi, *, page_size: int = 3, batch_pages: int = 2) -> _Inbox:
+        return _Inbox(api, page_size=page_size, batch_pages=batch_pages)
+
+    return make
