@@ -71,7 +71,7 @@ as_of = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="social-connect-warehouse")
 def cli() -> None:
-    r"""Keeps a DuckDB warehouse in step with Qualtrics Social Connect.
+    """Keeps a DuckDB warehouse in step with Qualtrics Social Connect.
 
     \b
     First steps:
@@ -87,7 +87,7 @@ def cli() -> None:
 
 @cli.command()
 def init() -> None:
-    r"""Makes the warehouse's folders and a settings file to fill in.
+    """Makes the warehouse's folders and a settings file to fill in.
 
     \b
     Example:
@@ -107,7 +107,7 @@ def init() -> None:
 @cli.command()
 @as_json
 def check(as_json: bool) -> None:
-    r"""Tries the settings on the API, and says what to do about what does not work.
+    """Tries the settings on the API, and says what to do about what does not work.
 
     \b
     Example:
@@ -133,7 +133,7 @@ def check(as_json: bool) -> None:
 @click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more than N requests.")
 @as_json
 def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: int | None, as_json: bool) -> None:
-    r"""Reads new and changed rows of every stream, then transforms, tests and publishes.
+    """Reads new and changed rows of every stream, then transforms, tests and publishes.
 
     \b
     Examples:
@@ -158,7 +158,7 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
 @cli.command()
 @as_json
 def transform(as_json: bool) -> None:
-    r"""Builds and tests the models from the tables that are there, without a request to the API.
+    """Builds and tests the models from the tables that are there, without a request to the API.
 
     \b
     Example:
@@ -180,7 +180,7 @@ def transform(as_json: bool) -> None:
 @cli.command()
 @as_json
 def publish(as_json: bool) -> None:
-    r"""Replaces the copy that readers open by the work file's present tables and marts.
+    """Replaces the copy that readers open by the work file's present tables and marts.
 
     \b
     Example:
@@ -199,7 +199,7 @@ def publish(as_json: bool) -> None:
 @cli.command()
 @as_json
 def status(as_json: bool) -> None:
-    r"""Says how far the warehouse has read, what it holds, and who is writing to it.
+    """Says how far the warehouse has read, what it holds, and who is writing to it.
 
     \b
     Example:
@@ -225,7 +225,7 @@ def status(as_json: bool) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @as_json
 def sql(query: str, as_csv: bool, as_json: bool) -> None:
-    r"""Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
+    """Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
 
     \b
     Examples:
@@ -253,7 +253,7 @@ def sql(query: str, as_csv: bool, as_json: bool) -> None:
     help="How often to sync.",
 )
 def serve(every_minutes: int) -> None:
-    r"""Runs the sync on a schedule, until stopped. Needs a Prefect server.
+    """Runs the sync on a schedule, until stopped. Needs a Prefect server.
 
     \b
     Example:
@@ -289,7 +289,7 @@ def serve(every_minutes: int) -> None:
     "--real-time", is_flag=True, help="Start its clock now and let it run; else it stands still until it is moved."
 )
 def sandbox(host: str, port: int, seed: int, mentions: int, requests_per_hour: int, real_time: bool) -> None:
-    r"""Serves a made-up Social Connect API, until stopped.
+    """Serves a made-up Social Connect API, until stopped.
 
     \b
     Example:
@@ -319,7 +319,7 @@ def sandbox(host: str, port: int, seed: int, mentions: int, requests_per_hour: i
     help="How many mentions the sandbox starts with.",
 )
 def demo(mentions: int) -> None:
-    r"""Shows the whole way on made-up data: sandbox, two runs of the Prefect flow, response times.
+    """Shows the whole way on made-up data: sandbox, two runs of the Prefect flow, response times.
 
     \b
     Example:

@@ -170,8 +170,13 @@ def extract_and_load(
 
     progress = progress or Silent()
     streams = _chosen_streams(stream_names)
-    warehouse = open_warehouse(settings)
     as_of = as_of.astimezone(UTC).replace(microsecond=0)
+    if settings.start_date(as_of) >= as_of:
+        raise SettingsInvalid(
+            f"SOCIAL_CONNECT_START_DATE is {settings.start_date(as_of).isoformat()}, not before the run's time"
+            f" {as_of.isoformat()}. It wants a date in the past."
+        )
+    warehouse = open_warehouse(settings)
     with connect(settings, max_requests=max_requests) as api:
         progress.step("read and load")
         accounts = [

@@ -46,15 +46,15 @@ class _Mention:
 class _ListApi:
     """Answers `pages` from lists.
 
-    `depth_cap` is how many rows of a list can be reached, `wrong_order` turns every list round, `allowed` is how many
-    requests there are before the budget is used up.
+    `depth_cap` is how many rows of a list can be reached, `dishonoured_sort` is an order it gives the wrong way round,
+    `allowed` is how many requests there are before the budget is used up.
     """
 
     mentions: Sequence[_Mention]
     now: datetime
     topics: Sequence[Json] = ({"id": 7}, {"id": 8})
     depth_cap: int = 10_000
-    wrong_order: bool = False
+    dishonoured_sort: str | None = None
     allowed: int | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
     before_page: Callable[[_ListApi], None] = lambda _api: None
@@ -100,7 +100,7 @@ class _ListApi:
         else:
             assert params["sort"] == "timestamps.action_last_date:desc"
             rows.sort(key=lambda row: -max((action["date"]["added"] for action in row["actions"]), default=-1))
-        return rows[::-1] if self.wrong_order else rows
+        return rows[::-1] if params["sort"] == self.dishonoured_sort else rows
 
 
 class _Inbox:

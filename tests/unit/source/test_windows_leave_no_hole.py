@@ -41,9 +41,7 @@ def test_windows_of_any_runs_join_without_a_hole(runs: list[tuple[int, float]]) 
 @given(cursors, moments, moments)
 def test_overlap_only_widens(cursor: Cursor, start_date: datetime, now: datetime) -> None:
     window = new_rows_window(cursor, start_date=start_date, now=now)
-    bare = max(cursor.added_through, start_date) if cursor.added_through else start_date
-    assert window.start in (bare, bare - OVERLAP) or bare - OVERLAP < window.start <= bare
-    assert window.start >= start_date
+    assert window.start == (cursor.added_through - OVERLAP if cursor.added_through else start_date)
     assert window.end == now
 
 

@@ -1,0 +1,270 @@
+"""The warehouse's folder: who may write, what readers see while somebody does, and what a crash leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from pipelines.warehouse import DATASET, MARTS, Warehouse, WarehouseBusy, WarehouseUnreadable
+from transforms.contract import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOADED_AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    made = Warehouse(tmp_path / "home")
+    made.make_folders()
+    return made
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse) -> Warehouse:
+    """Two mentions with tags, a mart over them, and the loader's own tables."""
+    with duckdb.connect(warehouse.file) as con:
+        con.execute(f"""
+            CREATE SCHEMA {DATASET}; CREATE SCHEMA {MARTS};
+            CREATE TABLE {DATASET}.mentions AS
+                SELECT '1417' AS account_id, 'm' || n AS unique_id, 'hash' || n AS _content_hash,
+                  TIMESTAMPTZ '2026-03-02 09:00:00+00' AS _loaded_at, 'done' AS _dlt_load_id FROM range(2) t(n);
+            CREATE TABLE {DATASET}.mention_tags AS
+                SELECT account_id, unique_id, 0 AS position, 'tag' AS tag, _dlt_load_id FROM {DATASET}.mentions;
+            CREATE TABLE {DATASET}._dlt_loads AS SELECT 'done' AS load_id, 0 AS status;
+            CREATE VIEW {MARTS}.fct_mentions AS SELECT unique_id FROM {DATASET}.mentions;
+            COMMENT ON VIEW {MARTS}.fct_mentions IS 'One row per mention.';
+        """)
+    return warehouse
+
+
+# --- The writer lock ---
+
+
+def test_one_writer_at_a_time_and_the_other_is_told_who_it_is(warehouse: Warehouse) -> None:
+    with (
+        warehouse.writer_lock("a sync that loads"),
+        pytest.raises(WarehouseBusy, match=rf"in use by a sync that loads \(process {os.getpid()}, since 20.*Wait until"),
+        Warehouse(warehouse.home).writer_lock("another"),
+    ):
+        raise AssertionError("two writers")
+    with Warehouse(warehouse.home).writer_lock("another"):
+        assert warehouse.writer() is not None
+
+
+def test_the_refused_writer_does_not_take_the_holders_name_away(warehouse: Warehouse) -> None:
+    with warehouse.writer_lock("the holder"):
+        for _ in range(2):
+            with pytest.raises(WarehouseBusy, match="the holder"), Warehouse(warehouse.home).writer_lock("another"):
+                raise AssertionError("two writers")
+        assert "the holder" in str(warehouse.writer())
+
+
+def test_a_failing_writer_lets_go(warehouse: Warehouse) -> None:
+    with pytest.raises(ZeroDivisionError), warehouse.writer_lock("a sync"):
+        raise ZeroDivisionError
+    assert warehouse.writer() is None
+    assert not (warehouse.home / "writer.json").exists()
+
+
+@pytest.mark.parametrize("left", ["", "{", '{"holder": "a sync", "pid": 1, "since": "then"}', "[]", '"text"'])
+def test_a_name_that_a_dead_writer_left_holds_nothing(warehouse: Warehouse, left: str) -> None:
+    (warehouse.home / "writer.json").write_text(left, encoding="utf-8")
+    assert warehouse.writer() is None
+    with warehouse.writer_lock("a sync"):
+        assert "a sync" in str(Warehouse(warehouse.home).writer())
+
+
+@pytest.mark.parametrize("left", ["", "{", "[]", '"text"', '{"pid": 1}'])
+def test_a_holder_whose_name_cannot_be_read_is_another_process(warehouse: Warehouse, left: str) -> None:
+    with warehouse.writer_lock("a sync"):
+        (warehouse.home / "writer.json").write_text(left, encoding="utf-8")
+        assert Warehouse(warehouse.home).writer() == "another process"
+
+
+def test_asking_who_writes_changes_nothing_on_disk(tmp_path: Path) -> None:
+    home = tmp_path / "nothing_here"
+    assert Warehouse(home).writer() is None
+    assert not home.exists()
+
+
+def test_the_folders_are_the_owners_alone(warehouse: Warehouse) -> None:
+    folders = [warehouse.home, *(path for path in warehouse.home.iterdir() if path.is_dir())]
+    assert len(folders) == 5
+    for folder in folders:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+
+
+# --- Opening ---
+
+
+def test_a_missing_file_is_named_with_the_next_step_and_not_made(warehouse: Warehouse) -> None:
+    for connection in (warehouse.connect(), warehouse.connect_published()):
+        with pytest.raises(WarehouseUnreadable, match="does not exist. Run 'social-warehouse sync' first"), connection:
+            pass
+    assert not warehouse.file.exists()
+    assert not warehouse.published_file.exists()
+
+
+def test_a_damaged_file_is_named(warehouse: Warehouse) -> None:
+    warehouse.file.write_bytes(b"not a database" * 1000)
+    with pytest.raises(WarehouseUnreadable, match=r"warehouse\.duckdb cannot be opened"), warehouse.connect():
+        pass
+
+
+def test_readers_cannot_write_and_need_no_schema_and_see_utc(filled: Warehouse) -> None:
+    filled.publish()
+    with filled.connect_published() as con:
+        assert con.execute("SELECT count(*) FROM fct_mentions JOIN mentions USING (unique_id)").fetchone() == (2,)
+        assert con.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
+        with pytest.raises(duckdb.Error, match="read-only"):
+            con.execute("DELETE FROM mentions")
+
+
+# --- Publishing ---
+
+
+def test_the_copy_has_every_table_and_view_and_none_of_the_loaders(filled: Warehouse) -> None:
+    assert filled.publish() == filled.published_file.stat().st_size
+    with duckdb.connect(filled.published_file, read_only=True) as con:
+        found = con.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+        assert found == [(DATASET, "mention_tags"), (DATASET, "mentions")]
+        assert con.execute(f"SELECT count(*) FROM {MARTS}.fct_mentions").fetchone() == (2,)
+    assert stat.S_IMODE(filled.published_file.stat().st_mode) == 0o600
+    assert [path.name for path in filled.published_file.parent.iterdir()] == ["warehouse.duckdb"]
+
+
+def test_the_copy_says_what_its_tables_and_columns_mean(filled: Warehouse) -> None:
+    filled.publish()
+    with filled.connect_published() as con:
+        (table,) = con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'mentions'").fetchone() or ()
+        (view,) = con.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'fct_mentions'").fetchone() or ()
+        (column,) = con.execute(
+            "SELECT comment FROM duckdb_columns() WHERE table_name = 'mentions' AND column_name = 'unique_id'"
+        ).fetchone() or ()
+    root = contract("mention").root
+    assert table == root.description
+    assert view == "One row per mention."
+    assert column == next(column.description for column in root.all_columns if column.name == "unique_id")
+
+
+def test_a_reader_keeps_what_it_has_open_and_the_next_sees_the_new(filled: Warehouse) -> None:
+    """Readers are other processes; in one process DuckDB would hand out the open file."""
+    filled.publish()
+    before = filled.published_file.open("rb")
+    old = before.read()
+    with duckdb.connect(filled.file) as con:
+        con.execute(f"DELETE FROM {DATASET}.mentions")
+    filled.publish()
+    before.seek(0)
+    assert before.read() == old
+    before.close()
+    with filled.connect_published() as con:
+        assert con.execute("SELECT count(*) FROM mentions").fetchone() == (0,)
+
+
+def test_a_publish_that_fails_leaves_the_last_copy(filled: Warehouse) -> None:
+    filled.publish()
+    before = filled.published_file.read_bytes()
+    with duckdb.connect(filled.file) as con:
+        con.execute(f"DROP TABLE {DATASET}.mentions")  # the mart's view now leads nowhere
+    with pytest.raises(duckdb.Error):
+        filled.publish()
+    assert filled.published_file.read_bytes() == before
+    filled.file.unlink()
+    with pytest.raises((duckdb.Error, WarehouseUnreadable)):
+        filled.publish()
+    assert filled.published_file.read_bytes() == before
+
+
+def test_what_a_killed_publish_left_is_in_nobodys_way(filled: Warehouse) -> None:
+    """A half-built file, and the log of a database that is no more."""
+    building = filled.published_file.with_suffix(".building")
+    with duckdb.connect(building) as con:
+        con.execute("SET wal_autocheckpoint = '1TB'; CREATE SCHEMA social_connect; CREATE TABLE social_connect.left_over (i INT)")
+        log = building.with_name(f"{building.name}.wal")
+        kept, kept_log = building.read_bytes(), log.read_bytes()
+    building.write_bytes(kept)
+    log.write_bytes(kept_log)
+    filled.publish()
+    with filled.connect_published() as con:
+        names = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    assert names == {"mentions", "mention_tags"}
+    assert [path.name for path in filled.published_file.parent.iterdir()] == ["warehouse.duckdb"]
+
+
+# --- What the loader asks ---
+
+
+def keys(*unique_ids: str) -> pa.Table:
+    return pa.table({"account_id": ["1417"] * len(unique_ids), "unique_id": list(unique_ids)})
+
+
+def test_known_versions_are_those_asked_for(filled: Warehouse) -> None:
+    found = filled.known_versions(contract("mention"), keys("m1", "stranger"))
+    assert found.to_pylist() == [{"account_id": "1417", "unique_id": "m1", "_content_hash": "hash1"}]
+
+
+def test_of_another_account_nothing_is_known(filled: Warehouse) -> None:
+    asked = pa.table({"account_id": ["2020"], "unique_id": ["m1"]})
+    assert filled.known_versions(contract("mention"), asked).num_rows == 0
+
+
+def test_without_a_warehouse_or_table_nothing_is_known_in_the_same_shape(warehouse: Warehouse) -> None:
+    shape = ["account_id", "unique_id", "_content_hash"]
+    found = warehouse.known_versions(contract("mention"), keys("m1"))
+    assert (found.num_rows, found.column_names) == (0, shape)
+    duckdb.connect(warehouse.file).close()
+    found = warehouse.known_versions(contract("mention"), keys("m1"))
+    assert (found.num_rows, found.column_names) == (0, shape)
+
+
+@pytest.fixture
+def half_loaded(filled: Warehouse) -> Iterator[Warehouse]:
+    """A load that was stopped: m1 has a new tag from it, m2 only tags, m3 only a row, and m0 is still in staging."""
+    with duckdb.connect(filled.file) as con:
+        con.execute(f"""
+            INSERT INTO {DATASET}.mention_tags VALUES ('1417', 'm1', 1, 'new', 'stopped'), ('1417', 'm2', 0, 'new', 'stopped');
+            INSERT INTO {DATASET}.mentions VALUES ('1417', 'm3', 'hash3', '2026-03-02 09:00:00+00', 'stopped');
+            CREATE SCHEMA {DATASET}_staging;
+            CREATE TABLE {DATASET}_staging.mention_tags AS
+                SELECT '1417' AS account_id, 'm0' AS unique_id, 0 AS position, 'new' AS tag, 'stopped' AS _dlt_load_id;
+        """)
+    yield filled
+
+
+def test_rows_of_a_stopped_load_are_written_again_whatever_they_hold(half_loaded: Warehouse) -> None:
+    half_loaded.distrust_unfinished_loads()
+    with half_loaded.connect() as con:
+        versions = dict(con.execute(f"SELECT unique_id, _content_hash FROM {DATASET}.mentions").fetchall())
+        orphans = con.execute(f"SELECT * FROM {DATASET}.mention_tags WHERE unique_id = 'm2'").fetchall()
+    assert versions == {"m0": None, "m1": None, "m3": None}
+    assert orphans == []
+
+
+def test_rows_of_ended_loads_keep_their_version(filled: Warehouse) -> None:
+    filled.distrust_unfinished_loads()
+    known = filled.known_versions(contract("mention"), keys("m0", "m1"))
+    assert sorted(known["_content_hash"].to_pylist()) == ["hash0", "hash1"]
+
+
+def test_there_is_nothing_to_distrust_before_the_first_load(warehouse: Warehouse) -> None:
+    warehouse.distrust_unfinished_loads()
+    assert not warehouse.file.exists()
+
+
+def test_the_holder_file_is_plain_json(warehouse: Warehouse) -> None:
+    with warehouse.writer_lock("a sync"):
+        holder = json.loads((warehouse.home / "writer.json").read_text(encoding="utf-8"))
+    assert holder["holder"] == "a sync"
+    assert holder["pid"] == os.getpid()
+    assert datetime.fromisoformat(holder["since"]).tzinfo is not None
