@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pipelines.transform import TransformReport
 
-_PASSING = (TransportFailed, ServerFailed, ResponseUnreadable, WarehouseBusy)
+PASSING = (TransportFailed, ServerFailed, ResponseUnreadable, WarehouseBusy)
 """What may be over in a few minutes.
 
 The client has retried for seconds already; anything else would only fail again.
@@ -42,7 +42,7 @@ The client has retried for seconds already; anything else would only fail again.
 
 
 def _is_passing(_task: Task[Any, Any], _task_run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), _PASSING)
+    return isinstance(state.result(raise_on_failure=False), PASSING)
 
 
 @task(retries=2, retry_delay_seconds=[60, 300], retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
@@ -88,14 +88,21 @@ def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -
     return report.as_json()
 
 
-def serve(*, every: timedelta) -> None:
-    """Schedules the sync and runs it here until stopped. Needs a Prefect server (`PREFECT_API_URL`).
+def deployment(*, every: timedelta) -> RunnerDeployment:
+    """The scheduled sync.
 
-    A sync that is due while another runs is dropped, not queued: the next one reads what it would have read.
+    One that is due while another runs is dropped, not queued: the next one reads what it would have read.
     """
-    deployment = sync.to_deployment(
-        name="social-connect-warehouse",
-        interval=every,
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+    return cast(
+        "RunnerDeployment",
+        sync.to_deployment(
+            name="social-connect-warehouse",
+            interval=every,
+            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+        ),
     )
-    serve_deployments(cast("RunnerDeployment", deployment), pause_on_shutdown=False)
+
+
+def serve(*, every: timedelta) -> None:
+    """Schedules the sync and runs it here until stopped. Needs a Prefect server (`PREFECT_API_URL`)."""
+    serve_deployments(deployment(every=every), pause_on_shutdown=False)

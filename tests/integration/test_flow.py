@@ -1,0 +1,92 @@
+"""The Prefect flow does what `social-warehouse sync` does, and leaves a report."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox, Server
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Sandbox(mentions=300).serve() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def environment(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOCIAL_CONNECT_BASE_URL", server.base_url)
+        patch.setenv("SOCIAL_CONNECT_ACCESS_TOKEN", server.sandbox.token)
+        patch.setenv("SOCIAL_WAREHOUSE_HOME", str(home / "data"))
+        patch.chdir(home)
+        yield home
+
+
+@pytest.fixture(scope="module")
+def prefect(environment: Path) -> Iterator[None]:  # noqa: ARG001 - Prefect reads the environment when it is imported
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 - as above
+
+    from pipelines import flows  # noqa: F401, PLC0415 - sets Prefect's switches before Prefect is imported
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
+
+
+@pytest.mark.usefixtures("prefect")
+def test_two_runs_of_the_flow_publish_the_same_as_two_syncs(server: Server) -> None:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - as above
+
+    from pipelines import flows  # noqa: PLC0415 - after the fixture
+    from pipelines.settings import read_settings  # noqa: PLC0415 - as above
+    from pipelines.warehouse import Warehouse  # noqa: PLC0415 - as above
+
+    box = server.sandbox
+    first = flows.sync(as_of=box.now)
+    assert first["record_counts"]["mentions"] == len(box.mentions(1417))
+    box.advance(hours=6)
+    second = flows.sync(as_of=box.now)
+    assert 0 < second["row_counts"]["mentions"] < first["row_counts"]["mentions"]
+    with Warehouse(read_settings().social_warehouse_home).connect_published() as con:
+        assert con.execute("SELECT count(*) FROM fct_mentions").fetchone() == (len(box.mentions(1417)),)
+    with get_client(sync_client=True) as client:
+        reports = [artifact for artifact in client.read_artifacts() if artifact.key == "sync-report"]
+    assert len(reports) == 2
+    texts = [str(report.data) for report in reports]
+    assert sum(f"| mentions read | {first['record_counts']['mentions']:,} |" in text for text in texts) == 1
+    assert all(box.token not in text for text in texts)
+
+
+@pytest.mark.usefixtures("prefect")
+def test_a_schedule_never_piles_up_runs() -> None:
+    from pipelines import flows  # noqa: PLC0415 - after the fixture
+
+    deployment = flows.deployment(every=timedelta(minutes=15))
+    (schedule,) = deployment.schedules or ()
+    assert getattr(schedule.schedule, "interval", None) == timedelta(minutes=15)
+    assert deployment.concurrency_limit == 1
+    assert deployment.concurrency_options is not None
+    assert deployment.concurrency_options.collision_strategy.value == "CANCEL_NEW"
+
+
+def test_only_what_may_pass_is_tried_again(environment: Path) -> None:  # noqa: ARG001 - as for the fixture prefect
+    from pipelines import flows  # noqa: PLC0415 - after the fixture
+    from pipelines.api import AuthenticationFailed, ServerFailed  # noqa: PLC0415 - as above
+    from pipelines.warehouse import WarehouseBusy  # noqa: PLC0415 - as above
+
+    assert issubclass(ServerFailed, flows.PASSING)
+    assert issubclass(WarehouseBusy, flows.PASSING)
+    assert not issubclass(AuthenticationFailed, flows.PASSING)
+
+
+def test_nothing_is_reported_to_the_makers_of_prefect(environment: Path) -> None:  # noqa: ARG001 - as for the fixture prefect
+    from pipelines import flows  # noqa: F401, PLC0415 - sets the switches
+
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert os.environ["DO_NOT_TRACK"] == "1"
