@@ -1,0 +1,184 @@
+"""A sandbox over HTTP with a warehouse beside it, and what the warehouse then has to hold."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from pipelines.run import Extraction, extract_and_load
+from pipelines.settings import Settings
+from sandbox import Sandbox, Server
+from transforms.contract import Table, contract, contracts
+
+Json = dict[str, Any]
+Rows = dict[str, list[Json]]
+
+def _load(file: Path) -> ModuleType:
+    """A module of another tests folder; those are no packages."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ORACLE = _load(Path(__file__).parents[1] / "unit" / "transforms" / "oracle.py")
+"""The plain-Python flattener of mentions, written by hand."""
+
+OBJECTS = ("mention", "user", "topic")
+LOADERS_COLUMNS = ("_dlt_load_id", "_dlt_id", "_content_hash", "_loaded_at")
+KINDS = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "float": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "json": pa.string(),
+}
+
+
+@dataclass
+class _Site:
+    """A served sandbox, the home folder of a warehouse, and the account's sync."""
+
+    server: Server
+    home: Path
+    options: Json = field(default_factory=dict)
+
+    @property
+    def box(self) -> Sandbox:
+        return self.server.sandbox
+
+    def settings(self, **options: Any) -> Settings:
+        given: Json = {
+            "social_connect_base_url": self.server.base_url,
+            "social_connect_access_token": self.box.token,
+            "social_connect_max_wait_seconds": 0,
+            "social_warehouse_home": self.home,
+        }
+        return Settings(_env_file=None, **(given | self.options | options))
+
+    def sync(self, as_of: datetime | None = None, *, settings: Settings | None = None, **options: Any) -> Extraction:
+        """Reads and loads as of the sandbox's clock."""
+        return extract_and_load(settings or self.settings(), as_of=as_of or self.box.now, **options)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query on the work file; tables need no schema."""
+        with duckdb.connect(self.home / "warehouse.duckdb", read_only=True) as con:
+            con.execute("SET search_path = 'social_connect'; SET TimeZone = 'UTC'")
+            return con.execute(query, values).fetchall()
+
+    def one(self, query: str, *values: Any) -> Any:
+        """The only value of a query's only row."""
+        ((value,),) = self.rows(query, *values)
+        return value
+
+    def keep(self, home: Path) -> _Site:
+        """The same sandbox with another home."""
+        return _Site(self.server, home, self.options)
+
+    def assert_holds_the_truth(self, *objects: str) -> None:
+        """Every row of every table, column by column, is what the sandbox holds; every key is unique."""
+        assert_keys_are_unique(self)
+        for name in objects or OBJECTS:
+            held: Rows = defaultdict(list)
+            for account_id in self.box.account_ids:
+                for table, rows in _expected(self.box, name, account_id).items():
+                    held[table] += rows
+            for table in contract(name).tables:
+                assert_same_rows(self, table, held[table.name])
+
+    def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every table of the contracts and the quarantine whole, the loader's columns included."""
+        tables = self.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'social_connect' ORDER BY 1")
+        return {
+            name: self.rows(f'SELECT * FROM "{name}" ORDER BY ALL') for (name,) in tables if not name.startswith("_dlt")
+        }
+
+
+def _expected(box: Sandbox, name: str, account_id: int) -> Rows:
+    """The rows that an object of the account has to have, by table, without the loader's columns."""
+    if name == "mention":
+        return cast("Rows", ORACLE.flatten(box.mentions(account_id), account_id=str(account_id), loaded_at=None))
+    if name == "user":
+        return {"users": [_of_account(account_id, user) for user in box.users(account_id)]}
+    topics = box.topics(account_id)
+    profiles = [
+        _of_account(
+            account_id,
+            {name: value for name, value in profile.items() if name != "filters"}
+            | {f"filters_{name}": value for name, value in (profile.get("filters") or {}).items()}
+            | {"topic_id": str(topic["id"]), "position": position},
+        )
+        for topic in topics
+        for position, profile in enumerate(topic.pop("monitoredprofiles", ()))
+    ]
+    for topic in topics:
+        if "searchkeywords" in topic:
+            topic["searchkeywords"] = json.dumps(topic["searchkeywords"], ensure_ascii=False)
+    return {"topics": [_of_account(account_id, topic) for topic in topics], "topic_monitored_profiles": profiles}
+
+
+def _of_account(account_id: int, record: Json) -> Json:
+    """A flat record as a row: identifiers are text."""
+    return {"account_id": str(account_id)} | {
+        name: str(value) if name.endswith("id") and value is not None else value for name, value in record.items()
+    }
+
+
+def assert_same_rows(site: _Site, table: Table, expected: list[Json]) -> None:
+    """No row more or less, and none different, in the columns of key, values and `_extra`."""
+    columns = [column for column in table.all_columns if column.name not in LOADERS_COLUMNS]
+    unknown = set().union(*map(set, expected[:1000])) - {column.name for column in table.all_columns}
+    assert not unknown, f"{table.name}: {unknown} are no columns"
+    truth = pa.table(
+        {column.name: pa.array([row.get(column.name) for row in expected], KINDS[column.type]) for column in columns}
+    )
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    with duckdb.connect(site.home / "warehouse.duckdb", read_only=True) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.register("truth", truth)
+        here, there = f"SELECT {names} FROM social_connect.{table.name}", f"SELECT {names} FROM truth"
+        for what, query in (("too many", f"{here} EXCEPT ALL {there}"), ("missing", f"{there} EXCEPT ALL {here}")):
+            found = con.execute(f"{query} LIMIT 3").to_arrow_table().to_pylist()
+            readable = [{name: value for name, value in row.items() if value is not None} for row in found]
+            assert not found, f"{table.name}: rows {what}: {readable}"
+
+
+def assert_keys_are_unique(site: _Site) -> None:
+    """Every table of every contract has a key, and no two rows share it."""
+    for table in (table for declared in contracts() for table in declared.tables):
+        key = ", ".join(f'"{name}"' for name in table.key_names)
+        assert key
+        twice = site.rows(f"SELECT {key}, count(*) FROM {table.name} GROUP BY ALL HAVING count(*) > 1 LIMIT 3")
+        assert not twice, f"{table.name}: keys in several rows: {twice}"
+
+
+@pytest.fixture(scope="module")
+def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., _Site]]:
+    """Makes a served sandbox with a home; all of them go when the module's tests are done.
+
+    Arguments are the sandbox's own, but `options`: settings that differ.
+    """
+    with ExitStack() as stack:
+
+        def make(*, options: Json | None = None, **sandbox: Any) -> _Site:
+            box = Sandbox(**({"mentions": 150, "rate_limit_per_hour": 100_000} | sandbox))
+            server = cast("Server", stack.enter_context(box.serve()))
+            return _Site(server, tmp_path_factory.mktemp("home"), options or {})
+
+        yield make
