@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 ACCOUNT_ID = 1417
 PAGE_SIZE = 100
-CHANGED_SHARE = 0.1
+CHANGED_EVERY = 10
 _HISTORY_MENTIONS = 25_000  # at once, so that half a million need no more memory than that
 
 
@@ -26,7 +25,6 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--mentions", type=int, required=True)
     options = parser.parse_args()
-    chosen = random.Random(1)
     with (
         (options.folder / "pages.jsonl").open("wb") as pages,
         (options.folder / "changed.jsonl").open("wb") as changed,
@@ -35,7 +33,7 @@ def main() -> None:
         for page in _pages(options.mentions):
             pages.write(_body(page, options.mentions))
             lines.writelines(orjson.dumps(mention) + b"\n" for mention in page)
-            acted_on = [_acted_on(mention) if chosen.random() < CHANGED_SHARE else mention for mention in page]
+            acted_on = [mention if place % CHANGED_EVERY else _acted_on(mention) for place, mention in enumerate(page)]
             changed.write(_body(acted_on, options.mentions))
 
 

@@ -1,45 +1,33 @@
-"""Compares what came with the contract: unknown fields, and values of another kind than declared.
+"""Compares records with the contract, and makes those that differ fit it: what does not fit is moved to `_extra`.
 
-Almost every body is exactly as declared. A strict reader made from the contract says so at little cost; only where it
-refuses are the shapes of the records worked out and compared.
+Almost every body is exactly as declared. A strict reader made from the contract says so at little cost
+(`is_as_declared`); only the records that it refuses are taken apart one by one (`fit`). What comes out is as declared
+again, so nothing after this has to doubt it.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import types
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import orjson
 
 from transforms.contract import Items, LeftOut, ListOf, Nested, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from transforms.contract import Contract, KeyColumn, Node
 
-    import duckdb
+# The span that Python, pandas and Arrow can all hold: years 1 to 9999.
+FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
+LARGEST_INTEGER = 10**18
 
-    from transforms.contract import Contract, Node, Table
-
-Expected = Literal[
-    "nothing", "object", "list", "keyed list", "text", "integer", "integers", "float", "boolean", "timestamp", "json"
-]
-
-# PHP encodes an empty object as [], so both empties say as little as null, and are taken out before shapes are
-# compared. A quote that no backslash precedes and a colon follows ends a key: the pattern cannot match inside a text.
-_EMPTY = r'([^\\])"\s*:\s*(?:\[\s*\]|\{\s*\})'
-_SHAPE = f"""json_structure(regexp_replace(j::VARCHAR, '{_EMPTY}', '\\1":null', 'g'))::VARCHAR"""
-"""SQL of a record's shape, from its text `j`: its keys and the kinds of their values."""
-
-_READABLE: dict[str, frozenset[str]] = {
-    "text": frozenset({"VARCHAR", "BIGINT", "UBIGINT", "DOUBLE", "BOOLEAN", "JSON"}),
-    "integer": frozenset({"BIGINT", "UBIGINT"}),
-    "timestamp": frozenset({"BIGINT", "UBIGINT"}),
-    "float": frozenset({"BIGINT", "UBIGINT", "DOUBLE"}),
-    "boolean": frozenset({"BOOLEAN"}),
-}
+EXTRA_KEY = "_extra"
+"""Where an element that has been made to fit carries, as JSON text, what did not."""
 
 
 @dataclass(frozen=True, order=True)
@@ -47,21 +35,22 @@ class Drift:
     """One difference between what the API sent and what the contract declares.
 
     `path` leads from the table's element to the value; empty for the element itself. `expected` is what the contract
-    has there (`nothing` for an unknown field), `found` the JSON kind that came. `known` are the keys an object is
-    declared to have.
+    has there (`nothing` for an unknown field), `found` the JSON kind that came.
     """
 
     table: str
     path: tuple[str, ...]
-    expected: Expected
+    expected: str
     found: str
-    known: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = ".".join((self.table, *self.path))
         if self.expected == "nothing":
             return f"unknown field {where} ({self.found}), kept in _extra"
         return f"{where} was {self.found} where {self.expected} is declared; what could not be read is kept in _extra"
+
+
+# --- the strict reader ---
 
 
 def read_records(body: str, records_path: str) -> list[msgspec.Raw]:
@@ -78,8 +67,12 @@ def read_records(body: str, records_path: str) -> list[msgspec.Raw]:
 
 def is_as_declared(contract: Contract, body: str, records_path: str) -> bool:
     """Whether every record of a body has only declared fields, with values of the declared kinds only."""
+    return _accepts(_reader(records_path, _strict_type(contract)), body)
+
+
+def _accepts(reader: msgspec.json.Decoder[Any], text: str | bytes) -> bool:
     try:
-        _reader(records_path, _strict_type(contract)).decode(body)
+        reader.decode(text)
     except msgspec.ValidationError:
         return False
     return True
@@ -93,6 +86,11 @@ def _reader(records_path: str, record: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(expected)
 
 
+@cache
+def _record_reader(contract: Contract) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_strict_type(contract))
+
+
 def _names(records_path: str) -> list[str]:
     return records_path.removeprefix("$.").split(".")
 
@@ -103,11 +101,11 @@ def _strict_type(contract: Contract) -> Any:
 
 
 _EmptyArray = Annotated[list[Any], msgspec.Meta(max_length=0)]
-_Integer = Annotated[int, msgspec.Meta(gt=-(10**18), lt=10**18)]
+_Integer = Annotated[int, msgspec.Meta(gt=-LARGEST_INTEGER, lt=LARGEST_INTEGER)]
 _STRICT: dict[str, Any] = {
     "text": str | int | float | bool | None,
     "integer": _Integer | None,
-    "timestamp": _Integer | None,
+    "timestamp": Annotated[int, msgspec.Meta(ge=FIRST_SECOND, le=LAST_SECOND)] | None,
     "float": float | int | None,
     "boolean": bool | None,
     "json": Any,
@@ -120,7 +118,7 @@ def _strict(node: Node) -> Any:
         case Value():
             return _STRICT[node.type]
         case Items():
-            return Annotated[list[_Integer], msgspec.Meta(max_length=len(node.items))] | None
+            return Annotated[list[_Integer | None], msgspec.Meta(max_length=len(node.items))] | None
         case Nested():
             return _struct(node) | _EmptyArray | None
         case ListOf():
@@ -137,95 +135,239 @@ def _list(element: Any) -> Any:
 
 
 def _struct(node: Nested) -> Any:
-    fields = [(spelling, _strict(field)) for name, field in node.fields.items() for spelling in spellings(name, field)]
     return msgspec.defstruct(
         "Declared",
         # Attribute names are made up: a JSON key need not be a Python name.
-        [(f"field_{place}", kind, None) for place, (_, kind) in enumerate(fields)],
-        rename={f"field_{place}": name for place, (name, _) in enumerate(fields)},
+        [(f"field_{place}", _strict(field), None) for place, field in enumerate(node.fields.values())],
+        rename={f"field_{place}": name for place, name in enumerate(node.fields)},
         forbid_unknown_fields=True,
         gc=False,
     )
 
 
-def spellings(name: str, node: Node) -> tuple[str, ...]:
-    """The keys under which the API sends a field."""
-    return (name, *(node.also if isinstance(node, Value) else ()))
+# --- records that differ ---
 
 
-def find_drift(con: duckdb.DuckDBPyConnection, contract: Contract) -> tuple[Drift, ...]:
-    """Every difference in shape among the records in `typed`, in order, each once.
+def fit(contract: Contract, records: list[msgspec.Raw]) -> tuple[list[bytes | None], set[Drift]]:
+    """Makes the records of a refused body fit the contract.
 
-    The database groups the records by shape, so the work here is per distinct shape, not per record.
+    Returns:
+        For each record its text made to fit, or None where it is as declared or cannot be made to fit (no object);
+        and every difference that was found.
     """
-    shapes = con.execute(f"SELECT DISTINCT {_SHAPE} FROM typed").fetchall()
-    walker = _Walker(contract)
-    return tuple(sorted({finding for (shape,) in shapes for finding in walker.walk_record(orjson.loads(shape))}))
+    drift: set[Drift] = set()
+    reader = _record_reader(contract)
+    texts: list[bytes | None] = []
+    for record in records:
+        value = None if _accepts(reader, bytes(record)) else json.loads(bytes(record))
+        if not isinstance(value, dict):
+            texts.append(None)
+        elif any(value.get(name) in _NO_KEY or isinstance(value[name], dict | list) for name in contract.key):
+            texts.append(b"{}")  # it will be set aside, as it was sent: what it holds is no concern of the contract's
+        else:
+            fitted = _Fitting(contract.root.name, drift).element(value, contract.root.element)
+            texts.append(_json(fitted).encode())
+    return texts, drift
 
 
-class _Walker:
-    def __init__(self, contract: Contract) -> None:
-        self._root = contract.root
-        self._tables = {table.name: table for table in contract.tables}
+_NO_KEY: tuple[Any, ...] = (None, "")
 
-    def walk_record(self, shape: object) -> Iterator[Drift]:
-        yield from self._walk(shape, self._root.element, self._root, ())
 
-    def _walk(self, shape: object, node: Node, table: Table, path: tuple[str, ...]) -> Iterator[Drift]:
-        if shape == "NULL":
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class _Misfit(Exception):
+    """A value that the declared node cannot hold."""
+
+
+class _Fitting:
+    """Takes one element of a table apart, and its lists' elements with it."""
+
+    def __init__(self, table: str, drift: set[Drift]) -> None:
+        self._table = table
+        self._drift = drift
+        self._extra: dict[str, Any] = {}
+
+    def element(self, value: Any, node: Value | Nested) -> Any:
+        """An element of the table that fits, with what did not fit under `_extra`."""
+        if isinstance(node, Value):
+            return self._plain(value, node)
+        if value is None:
+            return None
+        try:
+            fitted = self._object(value, node, ())
+        except _Misfit:
+            self._keep((), "object", value)
+            fitted = {}
+        if self._extra:
+            fitted[EXTRA_KEY] = _json(self._extra)
+        return fitted
+
+    def _plain(self, value: Any, node: Value) -> Any:
+        """A value of a list of plain values: there is no place beside it, so text takes whatever comes."""
+        if isinstance(value, dict | list):
+            self._note((), node.type, value)
+            return _json(value)
+        return value
+
+    def _object(self, value: Any, node: Nested, path: tuple[str, ...]) -> dict[str, Any]:
+        if value is None or value == []:
+            return {}
+        if not isinstance(value, dict):
+            raise _Misfit
+        fitted: dict[str, Any] = {}
+        other_spellings = {
+            spelling: name for name, field in node.fields.items() if isinstance(field, Value) for spelling in field.also
+        }
+        for key, inner in value.items():
+            name = other_spellings.get(key, key)
+            is_second = name != key and value.get(name) is not None and value[name] != inner
+            if name not in node.fields or is_second:
+                self._keep((*path, key), "nothing", inner)
+            else:
+                self._field(fitted, name, inner, node.fields[name], (*path, key))
+        return fitted
+
+    def _field(self, fitted: dict[str, Any], name: str, value: Any, node: Node, path: tuple[str, ...]) -> None:
+        if isinstance(node, LeftOut) or (name in fitted and value is None):
             return
+        try:
+            fitted[name] = self._node(value, node, path)
+        except _Misfit:
+            self._keep(path, _expected(node), value)
+
+    def _node(self, value: Any, node: Node, path: tuple[str, ...]) -> Any:
         match node:
             case Value():
-                if node.type != "json" and (not isinstance(shape, str) or shape not in _READABLE[node.type]):
-                    yield Drift(table.name, path, node.type, _kind(shape))
+                return self._value(value, node, path)
             case Items():
-                if not (isinstance(shape, list) and shape[0] in ("BIGINT", "UBIGINT", "NULL")):
-                    yield Drift(table.name, path, "integers", _kind(shape))
+                return self._items(value, node, path)
             case Nested():
-                yield from self._walk_object(shape, node, table, path)
-            case LeftOut():
-                return
+                return self._object(value, node, path)
             case ListOf():
-                yield from self._walk_list(shape, node, table, path)
+                return self._list(value, node)
+        raise _Misfit
 
-    def _walk_object(self, shape: object, node: Nested, table: Table, path: tuple[str, ...]) -> Iterator[Drift]:
-        declared = {spelling: field for name, field in node.fields.items() for spelling in spellings(name, field)}
-        if isinstance(shape, dict):
-            for name, inner in shape.items():
-                if name in declared:
-                    yield from self._walk(inner, declared[name], table, (*path, name))
-                else:
-                    yield Drift(table.name, (*path, name), "nothing", _kind(inner))
-            return
-        yield Drift(table.name, path, "object", _kind(shape), tuple(declared))
-        if shape == "JSON":
-            # Elements of one record differ in kind here, and their common shape hides their fields: each is looked at
-            # by itself.
-            for name, field in declared.items():
-                if isinstance(field, Value | Nested | Items):
-                    yield from self._walk("JSON", field, table, (*path, name))
+    def _value(self, value: Any, node: Value, path: tuple[str, ...]) -> Any:
+        if node.type == "text" and isinstance(value, dict | list):
+            self._note(path, "text", value)
+            return _json(value)
+        fitted = _READ[node.type](value) if value is not None and node.type in _READ else value
+        if type(fitted) is not type(value):
+            self._note(path, node.type, value)
+        return fitted
 
-    def _walk_list(self, shape: object, node: ListOf, table: Table, path: tuple[str, ...]) -> Iterator[Drift]:
-        child = self._tables[node.table]
-        if isinstance(shape, list):
-            yield from self._walk(shape[0], node.of, child, ())
-        elif isinstance(shape, dict) and node.keyed_by:
-            for inner in shape.values():
-                yield from self._walk(inner[0] if isinstance(inner, list) else inner, node.of, child, ())
-        else:
-            yield Drift(table.name, path, "keyed list" if node.keyed_by else "list", _kind(shape))
+    def _items(self, value: Any, node: Items, path: tuple[str, ...]) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise _Misfit
+        fitted = [None if item is None else _read_integer(item) for item in value]
+        if len(value) > len(node.items):
+            self._keep(path, "integers", value)
+        return fitted[: len(node.items)]
+
+    def _list(self, value: Any, node: ListOf) -> Any:
+        if isinstance(value, list):
+            return [self._child(node, element) for element in value]
+        if value is None or value == {}:
+            return None
+        if isinstance(value, dict) and node.keyed_by:
+            return {
+                key: [self._child(node, element) for element in found]
+                if isinstance(found, list)
+                else self._child(node, found)
+                for key, found in value.items()
+            }
+        raise _Misfit
+
+    def _child(self, node: ListOf, element: Any) -> Any:
+        return _Fitting(node.table, self._drift).element(element, node.of)
+
+    def _keep(self, path: tuple[str, ...], expected: str, value: Any) -> None:
+        self._note(path, expected, value)
+        name = ".".join(path) if path else "$"
+        # Two paths can be spelled alike when a key has a dot in it.
+        self._extra[_json(path) if name in self._extra else name] = value
+
+    def _note(self, path: tuple[str, ...], expected: str, value: Any) -> None:
+        self._drift.add(Drift(self._table, path, expected, _kind(value)))
 
 
-def _kind(shape: object) -> str:
-    if isinstance(shape, dict):
-        return "an object"
-    if isinstance(shape, list):
-        return "a list"
-    return {
-        "VARCHAR": "text",
-        "BOOLEAN": "a boolean",
-        "DOUBLE": "a number",
-        "BIGINT": "a whole number",
-        "UBIGINT": "a whole number",
-        "JSON": "of several kinds",
-    }.get(str(shape), str(shape).lower())
+def _expected(node: Node) -> str:
+    match node:
+        case Value():
+            return node.type
+        case Items():
+            return "integers"
+        case Nested():
+            return "object"
+        case ListOf(keyed_by=keyed_by):
+            return _expected_list(keyed_by)
+        case LeftOut():
+            return "nothing"
+
+
+def _expected_list(keyed_by: KeyColumn | None) -> str:
+    return "list" if keyed_by is None else "keyed list"
+
+
+def _read_integer(value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value, re.ASCII):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_INTEGER:
+        return value
+    raise _Misfit
+
+
+def _read_timestamp(value: Any) -> int:
+    seconds = _read_integer(value)
+    if not FIRST_SECOND <= seconds <= LAST_SECOND:
+        raise _Misfit
+    return seconds
+
+
+def _read_float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise _Misfit
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise _Misfit from None
+    if not math.isfinite(number):
+        raise _Misfit
+    return number if isinstance(value, str) else value
+
+
+def _read_boolean(value: Any) -> bool:
+    try:
+        return {True: True, False: False, "true": True, "false": False, "1": True, "0": False}[value]
+    except (KeyError, TypeError):
+        raise _Misfit from None
+
+
+_READ = {
+    "integer": _read_integer,
+    "timestamp": _read_timestamp,
+    "float": _read_float,
+    "boolean": _read_boolean,
+}
+
+
+def _kind(value: Any) -> str:  # noqa: PLR0911 - a list of words
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int():
+            return "a whole number"
+        case float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"

@@ -4,6 +4,7 @@ No look for differences from the contract, no keys, no merge, no state, nothing 
 JSON and writing tables. A typed `read_json` refuses the file, because PHP writes an empty object as `[]`;
 `read_ndjson_objects` with `json_transform` to the same type takes it.
 """
+# ruff: noqa: S608 - names in the SQL come from the contract, values are parameters
 
 from __future__ import annotations
 

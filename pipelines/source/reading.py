@@ -115,11 +115,7 @@ class AccountReading:
             if read_through > window.start:
                 window = replace(window, start=read_through)
             elif page_count > 1:
-                raise ReadingFailed(
-                    f"account {self.account_id}: more {stream.name} were added in the second"
-                    f" {read_through.isoformat()} than the API lists, so some cannot be read. Ask the vendor to raise"
-                    " the list's depth for this account."
-                )
+                raise ReadingFailed(self._depth_complaint(stream, read_through))
             else:
                 logger.warning(
                     "account %s: the API counts more %s added from %s on than it lists",
@@ -148,9 +144,12 @@ class AccountReading:
             if page.records and (None in times or known[-1] < stop_at):
                 return
             is_truncated = page.is_truncated
-        if is_truncated:
-            for half in window.halves() or ():
-                yield from self._changed_rows(stream, half, topics, stop_at)
+        if not is_truncated:
+            return
+        if (halves := window.halves()) is None:
+            raise ReadingFailed(self._depth_complaint(stream, window.start))
+        for half in halves:
+            yield from self._changed_rows(stream, half, topics, stop_at)
 
     def _earning_acted_through(self, pages: Iterator[Page], cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
         """Backwards reading has seen everything only at its end, so only the last page earns the new cursor."""
@@ -163,6 +162,12 @@ class AccountReading:
             acted_through = latest((acted_through, *map(last_action_at, page.records)), not_after=self.now)
         if last is not None:
             yield last, replace(cursor, acted_through=acted_through)
+
+    def _depth_complaint(self, stream: Stream, second: datetime) -> str:
+        return (
+            f"account {self.account_id}: more {stream.name} were added in the second {second.isoformat()} than the API"
+            " lists, so some cannot be read. Ask the vendor to raise the list's depth for this account."
+        )
 
     def _order_complaint(self, stream: Stream, sort: str) -> str:
         return (

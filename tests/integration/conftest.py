@@ -1,6 +1,6 @@
 """A sandbox over HTTP with a warehouse beside it, and what the warehouse then has to hold."""
 
-from __future__ import annotations
+# ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
 import importlib.util
 import json
@@ -19,12 +19,13 @@ import pyarrow as pa
 import pytest
 
 from pipelines.run import Extraction, extract_and_load
-from pipelines.settings import Settings
+from pipelines.settings import Settings, read_settings
 from sandbox import Sandbox, Server
 from transforms.contract import Table, contract, contracts
 
 Json = dict[str, Any]
 Rows = dict[str, list[Json]]
+
 
 def _load(file: Path) -> ModuleType:
     """A module of another tests folder; those are no packages."""
@@ -58,6 +59,7 @@ class _Site:
     server: Server
     home: Path
     options: Json = field(default_factory=dict)
+    _held: dict[tuple[int, ...], list[Json]] = field(default_factory=dict)
 
     @property
     def box(self) -> Sandbox:
@@ -68,9 +70,11 @@ class _Site:
             "social_connect_base_url": self.server.base_url,
             "social_connect_access_token": self.box.token,
             "social_connect_max_wait_seconds": 0,
+            "social_connect_account_ids": (),
+            "social_connect_start_date": None,
             "social_warehouse_home": self.home,
         }
-        return Settings(_env_file=None, **(given | self.options | options))
+        return read_settings(**(given | self.options | options))
 
     def sync(self, as_of: datetime | None = None, *, settings: Settings | None = None, **options: Any) -> Extraction:
         """Reads and loads as of the sandbox's clock."""
@@ -87,7 +91,15 @@ class _Site:
         ((value,),) = self.rows(query, *values)
         return value
 
-    def keep(self, home: Path) -> _Site:
+    def mentions(self, account_id: int) -> list[Json]:
+        """What the account holds now; worked out again only when the clock or a test has changed something."""
+        state = (account_id, self.box.now_seconds, self.box.accounts[account_id].revision)
+        if state not in self._held:
+            self._held.clear()
+            self._held[state] = self.box.mentions(account_id)
+        return self._held[state]
+
+    def with_home(self, home: Path) -> "_Site":
         """The same sandbox with another home."""
         return _Site(self.server, home, self.options)
 
@@ -97,8 +109,8 @@ class _Site:
         for name in objects or OBJECTS:
             held: Rows = defaultdict(list)
             for account_id in self.box.account_ids:
-                for table, rows in _expected(self.box, name, account_id).items():
-                    held[table] += rows
+                for table_name, rows in _expected(self, name, account_id).items():
+                    held[table_name] += rows
             for table in contract(name).tables:
                 assert_same_rows(self, table, held[table.name])
 
@@ -110,13 +122,13 @@ class _Site:
         }
 
 
-def _expected(box: Sandbox, name: str, account_id: int) -> Rows:
+def _expected(site: _Site, name: str, account_id: int) -> Rows:
     """The rows that an object of the account has to have, by table, without the loader's columns."""
     if name == "mention":
-        return cast("Rows", ORACLE.flatten(box.mentions(account_id), account_id=str(account_id), loaded_at=None))
+        return cast("Rows", ORACLE.flatten(site.mentions(account_id), account_id=str(account_id), loaded_at=None))
     if name == "user":
-        return {"users": [_of_account(account_id, user) for user in box.users(account_id)]}
-    topics = box.topics(account_id)
+        return {"users": [_of_account(account_id, user) for user in site.box.users(account_id)]}
+    topics = site.box.topics(account_id)
     profiles = [
         _of_account(
             account_id,
@@ -178,7 +190,6 @@ def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 
         def make(*, options: Json | None = None, **sandbox: Any) -> _Site:
             box = Sandbox(**({"mentions": 150, "rate_limit_per_hour": 100_000} | sandbox))
-            server = cast("Server", stack.enter_context(box.serve()))
-            return _Site(server, tmp_path_factory.mktemp("home"), options or {})
+            return _Site(stack.enter_context(box.serve()), tmp_path_factory.mktemp("home"), options or {})
 
         yield make

@@ -1,6 +1,6 @@
 """A hundred thousand mentions: a first sync, one with nothing new, and one after some hours."""
 
-from __future__ import annotations
+# ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,8 +53,7 @@ def history(make_site: Make) -> _History:
 def held_now(site: Any) -> dict[str, bytes]:
     """A digest of every mention that the account holds, by unique_id."""
     return {
-        mention["unique_id"]: blake2b(orjson.dumps(mention), digest_size=16).digest()
-        for mention in site.box.mentions(1417)
+        mention["unique_id"]: blake2b(orjson.dumps(mention), digest_size=16).digest() for mention in site.mentions(1417)
     }
 
 
@@ -66,7 +65,8 @@ def versions_now(site: Any) -> dict[str, str]:
 def fingerprint(site: Any) -> str:
     """A hash of every row of every table, the loader's columns included."""
     tables = site.rows(
-        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'social_connect' AND NOT starts_with(table_name, '_dlt')"
+        "SELECT table_name FROM duckdb_tables()"
+        " WHERE schema_name = 'social_connect' AND NOT starts_with(table_name, '_dlt')"
     )
     return str({name: site.rows(f"SELECT count(*), bit_xor(hash(t)) FROM {name} t") for (name,) in sorted(tables)})
 

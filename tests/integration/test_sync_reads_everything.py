@@ -1,6 +1,6 @@
 """Syncs of small accounts: whatever the history and the API's manners, the warehouse holds what the account holds."""
 
-from __future__ import annotations
+# ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
 import json
 from collections.abc import Callable
@@ -160,7 +160,9 @@ def test_the_public_tweet_arrives_as_it_is(make_site: Make) -> None:
     site.box.add_mention(1417, TWEET)
     site.sync()
     site.assert_holds_the_truth()
-    columns = "author_id, original_author_id, source_id, message_content, added_at, published_at, handle_time_seconds, _extra"
+    columns = (
+        "author_id, original_author_id, source_id, message_content, added_at, published_at, handle_time_seconds, _extra"
+    )
     (row,) = site.rows(f"SELECT {columns} FROM mentions WHERE unique_id = $1", TWEET["unique_id"])
     assert row == (
         "3310000000",
@@ -212,7 +214,7 @@ def test_many_short_syncs_equal_one_long_one(make_site: Make, tmp_path: Path) ->
         site.box.advance(hours=hours)
         site.sync()
     site.assert_holds_the_truth()
-    whole = site.keep(tmp_path)
+    whole = site.with_home(tmp_path)
     whole.sync(settings=whole.settings(social_connect_start_date=datetime(2026, 1, 1, tzinfo=UTC)))
     whole.assert_holds_the_truth()
 

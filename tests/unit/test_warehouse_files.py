@@ -1,6 +1,6 @@
 """The warehouse's folder: who may write, what readers see while somebody does, and what a crash leaves."""
 
-from __future__ import annotations
+# ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
 import json
 import os
@@ -15,7 +15,6 @@ import pytest
 from pipelines.warehouse import DATASET, MARTS, Warehouse, WarehouseBusy, WarehouseUnreadable
 from transforms.contract import contract
 from transforms.flatten import arrow_schema
-
 
 
 @pytest.fixture
@@ -51,7 +50,9 @@ def filled(warehouse: Warehouse) -> Warehouse:
 def test_one_writer_at_a_time_and_the_other_is_told_who_it_is(warehouse: Warehouse) -> None:
     with (
         warehouse.writer_lock("a sync that loads"),
-        pytest.raises(WarehouseBusy, match=rf"in use by a sync that loads \(process {os.getpid()}, since 20.*Wait until"),
+        pytest.raises(
+            WarehouseBusy, match=rf"in use by a sync that loads \(process {os.getpid()}, since 20.*Wait until"
+        ),
         Warehouse(warehouse.home).writer_lock("another"),
     ):
         raise AssertionError("two writers")
@@ -101,7 +102,10 @@ def test_the_folders_are_the_owners_alone(warehouse: Warehouse) -> None:
 
 def test_a_missing_file_is_named_with_the_next_step_and_not_made(warehouse: Warehouse) -> None:
     for connection in (warehouse.connect(), warehouse.connect_published()):
-        with pytest.raises(WarehouseUnreadable, match="does not exist. Run 'social-warehouse sync' first"), connection:
+        with (
+            pytest.raises(WarehouseUnreadable, match=r"does not exist\. Run 'social-warehouse sync' first"),
+            connection,
+        ):
             pass
     assert not warehouse.file.exists()
     assert not warehouse.published_file.exists()
@@ -118,7 +122,7 @@ def test_readers_cannot_write_and_need_no_schema_and_see_utc(filled: Warehouse) 
     with filled.connect_published() as con:
         assert con.execute("SELECT count(*) FROM fct_mentions JOIN mentions USING (unique_id)").fetchone() == (2,)
         assert con.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
-        with pytest.raises(duckdb.Error, match="read-only|read only"):
+        with pytest.raises(duckdb.Error, match=r"read-only|read only"):
             con.execute("DELETE FROM mentions")
 
 
@@ -140,9 +144,12 @@ def test_the_copy_says_what_its_tables_and_columns_mean(filled: Warehouse) -> No
     with filled.connect_published() as con:
         (table,) = con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'mentions'").fetchone() or ()
         (view,) = con.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'fct_mentions'").fetchone() or ()
-        (column,) = con.execute(
-            "SELECT comment FROM duckdb_columns() WHERE table_name = 'mentions' AND column_name = 'unique_id'"
-        ).fetchone() or ()
+        (column,) = (
+            con.execute(
+                "SELECT comment FROM duckdb_columns() WHERE table_name = 'mentions' AND column_name = 'unique_id'"
+            ).fetchone()
+            or ()
+        )
     root = contract("mention").root
     assert table == root.description
     assert view == "One row per mention."
@@ -182,7 +189,7 @@ def test_what_a_killed_publish_left_is_in_nobodys_way(filled: Warehouse) -> None
     """A half-built file, and the log of a database that is no more."""
     building = filled.published_file.with_suffix(".building")
     with duckdb.connect(building) as con:
-        con.execute("SET wal_autocheckpoint = '1TB'; CREATE SCHEMA social_connect; CREATE TABLE social_connect.left_over (i INT)")
+        con.execute("SET wal_autocheckpoint = '1TB'; CREATE SCHEMA old; CREATE TABLE old.left_over (i int)")
         log = building.with_name(f"{building.name}.wal")
         kept, kept_log = building.read_bytes(), log.read_bytes()
     building.write_bytes(kept)

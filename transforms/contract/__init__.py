@@ -96,7 +96,6 @@ class Column:
     description: str
     path: tuple[str, ...] = ()
     item: int | None = None
-    also: tuple[tuple[str, ...], ...] = ()
     personal: bool = False
     values: tuple[str, ...] = ()
     is_required: bool = False
@@ -257,7 +256,6 @@ def _column(value: Value, path: tuple[str, ...], *, is_required: bool = False) -
         type=value.type,
         description=value.description,
         path=path,
-        also=tuple((*path[:-1], name) for name in value.also),
         personal=value.personal,
         values=value.values,
         is_required=is_required,

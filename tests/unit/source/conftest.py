@@ -1,7 +1,5 @@
 """An API made of Python lists: it sorts, pages, caps and cuts as the real one does, without a network."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,7 +55,7 @@ class _ListApi:
     dishonoured_sort: str | None = None
     allowed: int | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
-    before_page: Callable[[_ListApi], None] = lambda _api: None
+    before_page: Callable[["_ListApi"], None] = lambda _api: None
 
     def pages(self, path: str, params: Mapping[str, str | int]) -> Iterator[Page]:
         size, offset, received = int(params["limit"]), 0, 0

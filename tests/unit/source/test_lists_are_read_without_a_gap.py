@@ -1,7 +1,5 @@
 """Reading an inbox from an API that caps, cuts, runs dry or lies about its order."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -178,7 +176,7 @@ def test_a_mention_acted_on_long_after_it_was_added_is_read_again(mention: Make,
 
 
 def test_a_pause_longer_than_the_default_history_leaves_no_hole(mention: Make, list_api: Make, inbox: Make) -> None:
-    """Without a start date in the settings, a first sync reaches back 28 days; later ones to where the last one ended."""
+    """Without a start date, a first sync reaches back 28 days; later ones to where the last one ended."""
     api = list_api([mention("first", added=5), mention("in_the_pause", added=5 * DAY)], now=after(DAY))
     box = inbox(api)
     options = Settings.model_construct(social_connect_start_date=None)

@@ -1,6 +1,7 @@
 """What is asked for over any number of runs has no hole, and a cursor tells no more than what was read."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,7 +102,24 @@ def test_times_of_a_record_are_utc_seconds() -> None:
 
 
 def test_a_record_that_says_no_time_has_none() -> None:
-    for nonsense in (None, "text", [], {}, {"date": []}, {"date": {"added": "soon"}}, {"date": {"added": -1}}):
+    undated: tuple[Any, ...] = (
+        None,
+        "text",
+        [],
+        {},
+        {"date": []},
+        {"date": {"added": "soon"}},
+        {"date": {"added": -1}},
+    )
+    for nonsense in undated:
         assert added_at(nonsense) is None
-    for nonsense in (None, {}, {"actions": None}, {"actions": []}, {"actions": {}}, {"actions": ["text", None, {}]}):
+    unmoved: tuple[Any, ...] = (
+        None,
+        {},
+        {"actions": None},
+        {"actions": []},
+        {"actions": {}},
+        {"actions": ["text", None, {}]},
+    )
+    for nonsense in unmoved:
         assert last_action_at(nonsense) is None

@@ -4,8 +4,9 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,14 +39,19 @@ class _Landed:
         """A column's values in the order of the key."""
         return [row[name] for row in self.tables[table]]
 
-    def extra(self, table: str = "mentions") -> list[Any]:
+    def extras(self, table: str = "mentions") -> list[Any]:
         """What each row of a table keeps in `_extra`, read from its JSON."""
         return [None if row["_extra"] is None else read_json(row["_extra"]) for row in self.tables[table]]
 
     def kept(self) -> dict[str, list[Any]]:
         """The tables that keep anything in `_extra`, with what each of their rows keeps."""
-        extras = {name: self.extra(name) for name in self.tables}
-        return {name: found for name, found in extras.items() if any(extra is not None for extra in found)}
+        found_in = {name: self.extras(name) for name in self.tables}
+        return {name: found for name, found in found_in.items() if any(extra is not None for extra in found)}
+
+    def alone(self, unique_id: str) -> "_Landed":
+        """One mention's part of the batch."""
+        tables = {name: [row for row in rows if row["unique_id"] == unique_id] for name, rows in self.tables.items()}
+        return replace(self, tables=tables)
 
 
 def read_json(text: str) -> Any:
@@ -73,7 +79,7 @@ def land() -> Callable[..., Any]:
         tables = {
             table.name: sorted(
                 flattened.tables[table.name].to_pylist(),
-                key=lambda row, key=table.key_names: [row[name] for name in key],
+                key=itemgetter(*table.key_names),
             )
             for table in one.tables
         }

@@ -211,6 +211,12 @@ def changed(site: tuple[str | int, ...], value: Json, mention: Json = None) -> J
     return mention
 
 
+def variants(site: tuple[str | int, ...], values: list[Json]) -> dict[str, Json]:
+    """The full mention with each of the values at one place, by its unique_id."""
+    numbered = {f"1_{number:02}": value for number, value in enumerate(values)}
+    return {key: changed(site, value, full() | {"unique_id": key}) for key, value in numbered.items()}
+
+
 # --- mentions that look as documented ---
 
 HOSTILE_TEXTS = (
@@ -355,14 +361,15 @@ mentions = st.fixed_dictionaries({"unique_id": unique_ids}, optional=_OPTIONAL)
 @st.composite
 def bodies_of(draw: st.DrawFn, records: list[Json]) -> list[str]:
     """The same records as response bodies: cut into pages and written in some way or other."""
+    sizes = [*draw(st.lists(st.integers(0, 2), max_size=4)), len(records)]
+    starts = [sum(sizes[:place]) for place in range(len(sizes))]
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]))
+    is_ascii = draw(st.booleans())
     bodies = []
-    rest = records
-    while rest or not bodies:
-        size = draw(st.integers(0, len(rest)))
-        page, rest = rest[:size], rest[size:]
-        separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]))
-        envelope = {"meta": {"code": 200}, "response": {"count": len(records), "data": page, "paging": []}}
-        bodies.append(json.dumps(envelope, ensure_ascii=draw(st.booleans()), separators=separators))
+    for start, size in zip(starts, sizes, strict=True):
+        answer = {"count": len(records), "data": records[start : start + size], "paging": []}
+        envelope = {"meta": {"code": 200}, "response": answer}
+        bodies.append(json.dumps(envelope, ensure_ascii=is_ascii, separators=separators))
     return bodies
 
 
@@ -380,7 +387,7 @@ _shapes = st.recursive(
 @st.composite
 def drifted(draw: st.DrawFn, unique_id: str = "1_1") -> tuple[Json, list[Json]]:
     """A mention with one to three places changed at random, and the values put there; each occurs nowhere else."""
-    mention = draw(mentions) if draw(st.booleans()) else full()
+    mention = deepcopy(draw(mentions)) if draw(st.booleans()) else full()
     mention["unique_id"] = unique_id
     marks: list[Json] = []
     for _ in range(draw(st.integers(1, 3))):
@@ -396,6 +403,7 @@ def drifted(draw: st.DrawFn, unique_id: str = "1_1") -> tuple[Json, list[Json]]:
 
 def _places(value: Json, *, is_top: bool = True) -> list[tuple[Json, Any]]:
     """Every place inside a value where something can be put: members and elements, and one more of each."""
+    own: list[tuple[Json, Any]]
     if isinstance(value, dict):
         own = [(value, name) for name in [*value, "unknown"] if not (is_top and name == "unique_id")]
     elif isinstance(value, list):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -22,8 +23,7 @@ def assert_agrees(landed: Any, expected: dict[str, list[dict[str, Any]]]) -> Non
     keys = {table.name: table.key_names for table in contract("mention").tables}
     for name, rows in expected.items():
         found = [{key: value for key, value in row.items() if key != "_content_hash"} for row in landed.tables[name]]
-        key = keys[name]
-        assert found == sorted(rows, key=lambda row, key=key: [row[column] for column in key]), name  # type: ignore[misc]
+        assert found == sorted(rows, key=itemgetter(*keys[name])), name
 
 
 def test_on_a_sandbox_s_mentions(land: Land, oracle: ModuleType, payloads: ModuleType) -> None:

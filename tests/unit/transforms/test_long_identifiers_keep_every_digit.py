@@ -24,32 +24,34 @@ LONG = [
 ]
 
 
-@pytest.mark.parametrize("number", LONG)
 @pytest.mark.parametrize("write", [int, str], ids=["number", "text"])
-def test_no_digit_is_lost(land: Land, number: int, write: Callable[[int], Any]) -> None:
+def test_no_digit_is_lost(land: Land, write: Callable[[int], Any]) -> None:
     landed = land(
-        {
-            "unique_id": write(number),
-            "id": write(number),
-            "author": {"id": write(number), "tags": [write(number)]},
-            "source": {"id": write(number), "identifiers": {"document_id": write(number)}},
-            "assignment": {"user_ids": [write(number)]},
-            "actions": [{"user": {"id": write(number)}, "metadata": {"assignees": [{"id": write(number)}]}}],
-            "message": {"attachments": [{"id": write(number)}], "entities": {"urls": [{"url": write(number)}]}},
-            "service_details": [{"location_id": write(number)}],
-        }
+        *(
+            {
+                "unique_id": write(number),
+                "id": write(number),
+                "author": {"id": write(number), "tags": [write(number)]},
+                "source": {"id": write(number), "identifiers": {"document_id": write(number)}},
+                "assignment": {"user_ids": [write(number)]},
+                "actions": [{"user": {"id": write(number)}, "metadata": {"assignees": [{"id": write(number)}]}}],
+                "message": {"attachments": [{"id": write(number)}], "entities": {"urls": [{"url": write(number)}]}},
+                "service_details": [{"location_id": write(number)}],
+            }
+            for number in LONG
+        )
     )
-    row = landed.one()
-    found = {row[name] for name in ("unique_id", "id", "author_id", "source_id", "source_identifiers_document_id")}
-    found |= set(landed.column("mention_author_tags", "tag"))
-    found |= set(landed.column("mention_assignment_users", "user_id"))
-    found |= set(landed.column("mention_actions", "user_id"))
-    found |= set(landed.column("mention_action_assignees", "id"))
-    found |= set(landed.column("mention_attachments", "id"))
-    found |= set(landed.column("mention_entities", "url"))
-    found |= set(landed.column("mention_service_details", "location_id"))
-    found |= {row["unique_id"] for rows in landed.tables.values() for row in rows}
-    assert found == {str(number)}
+    for number in map(str, LONG):
+        alone = landed.alone(number)
+        row = alone.one()
+        assert {row["id"], row["author_id"], row["source_id"], row["source_identifiers_document_id"]} == {number}
+        assert alone.one("mention_author_tags")["tag"] == number
+        assert alone.one("mention_assignment_users")["user_id"] == number
+        assert alone.one("mention_actions")["user_id"] == number
+        assert alone.one("mention_action_assignees")["id"] == number
+        assert alone.one("mention_attachments")["id"] == number
+        assert alone.one("mention_entities")["url"] == number
+        assert alone.one("mention_service_details")["location_id"] == number
     assert landed.drift == ()
 
 

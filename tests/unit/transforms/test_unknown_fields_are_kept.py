@@ -53,13 +53,20 @@ def known_part(landed: Any) -> Any:
     }
 
 
+@pytest.fixture(scope="module")
+def plain(land: Land, payloads: ModuleType) -> Any:
+    return land(payloads.full())
+
+
 @pytest.mark.parametrize(("site", "table", "place", "path"), LEVELS, ids=name_of)
-def test_at_every_level(land: Land, payloads: ModuleType, site: Site, table: str, place: int, path: str) -> None:
+def test_at_every_level(
+    land: Land, payloads: ModuleType, plain: Any, site: Site, table: str, place: int, path: str
+) -> None:
     landed = land(payloads.changed(site, {"deep": [1, "two"]}))
-    expected = [None] * len(landed.tables[table])
+    expected: list[Any] = [None] * len(landed.tables[table])
     expected[place] = {path: {"deep": [1, "two"]}}
     assert landed.kept() == {table: expected}
-    assert known_part(landed) == known_part(land(payloads.full()))
+    assert known_part(landed) == known_part(plain)
     assert [(found.table, ".".join(found.path), found.expected) for found in landed.drift] == [(table, path, "nothing")]
 
 
@@ -98,19 +105,19 @@ def test_what_one_record_holds_says_nothing_about_another(land: Land) -> None:
     """A row is the same whichever records share its batch."""
     strange = {"unique_id": "1", "author": "Lotte"}
     unknown = {"unique_id": "2", "author": {"id": 5, "new": 1}}
-    assert land(strange, unknown).extra() == [{"author": "Lotte"}, {"author.new": 1}]
+    assert land(strange, unknown).extras() == [{"author": "Lotte"}, {"author.new": 1}]
 
 
 def test_an_unknown_field_below_a_list_of_mixed_kinds_is_kept(land: Land) -> None:
     assigned = {"type": "assign", "metadata": {"assignees": [{"id": "12", "new": 1}]}}
     landed = land({"unique_id": "1", "actions": [assigned, "text"]})
-    assert landed.extra("mention_action_assignees") == [{"new": 1}]
+    assert landed.extras("mention_action_assignees") == [{"new": 1}]
 
 
 def test_an_unknown_field_in_a_list_that_is_elsewhere_no_list_is_kept(land: Land) -> None:
     listed = {"type": "assign", "metadata": {"assignees": [{"id": "12", "new": 1}]}}
     landed = land({"unique_id": "1", "actions": [listed, {"metadata": {"assignees": "none"}}]})
-    assert landed.extra("mention_action_assignees") == [{"new": 1}]
+    assert landed.extras("mention_action_assignees") == [{"new": 1}]
 
 
 def test_in_topics_and_users_too(land: Land) -> None:
