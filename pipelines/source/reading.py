@@ -214,28 +214,27 @@ class StreamReader:
 
     def _read(self, cursors: dict[str, Cursor]) -> Iterator[Batch]:
         for account in self._accounts:
-            pages: list[Page] = []
-            cursor = cursors[account.account_id]
+            batch: Batch | None = None
             try:
-                for page, earned in account.steps(self.stream, cursor):
-                    pages.append(page)
-                    cursor = earned
-                    if len(pages) == self._batch_pages:
-                        yield _batch(account.account_id, pages, cursor)
-                        pages = []
+                for page, earned in account.steps(self.stream, cursors[account.account_id]):
+                    batch = _with_page(batch, account.account_id, page, earned)
+                    if len(batch.bodies) == self._batch_pages:
+                        yield batch
+                        batch = None
             except BudgetUsedUp as stop:
                 self.stopped_by = stop
-            if pages:
-                yield _batch(account.account_id, pages, cursor)
+            if batch:
+                yield batch
             if self.stopped_by:
                 return
 
 
-def _batch(account_id: str, pages: Sequence[Page], cursor: Cursor) -> Batch:
-    return Batch(
-        account_id=account_id,
-        bodies=tuple(page.body for page in pages),
-        records_path=pages[0].records_path,
-        record_count=sum(len(page.records) for page in pages),
+def _with_page(batch: Batch | None, account_id: str, page: Page, cursor: Cursor) -> Batch:
+    """The batch grown by a page. Only the page's text is kept: parsed records take several times its memory."""
+    before = batch or Batch(account_id, (), page.records_path, 0, cursor)
+    return replace(
+        before,
+        bodies=(*before.bodies, page.body),
+        record_count=before.record_count + len(page.records),
         cursor=cursor,
     )

@@ -106,6 +106,7 @@ def test_what_one_record_holds_says_nothing_about_another(land: Land) -> None:
     strange = {"unique_id": "1", "author": "Lotte"}
     unknown = {"unique_id": "2", "author": {"id": 5, "new": 1}}
     assert land(strange, unknown).extras() == [{"author": "Lotte"}, {"author.new": 1}]
+    assert land({"unique_id": "1", "tags": "x"}, {"unique_id": "2", "tags": {}}).extras() == [{"tags": "x"}, None]
 
 
 def test_an_unknown_field_below_a_list_of_mixed_kinds_is_kept(land: Land) -> None:
