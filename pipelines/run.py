@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BATCH_PAGES = 50
+BATCH_PAGES = 25
 """Pages that are flattened at once: enough for the vectorised engine, little enough for memory."""
 
 

@@ -6,7 +6,7 @@ names are the same everywhere, in any case. docs/settings.md is generated from t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     """The options, read and checked."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_file=".env", toml_file=TOML_FILE, extra="ignore"
+        env_file=".env", env_ignore_empty=True, toml_file=TOML_FILE, extra="ignore"
     )
 
     social_connect_base_url: str = Field(
@@ -96,12 +96,16 @@ class Settings(BaseSettings):
                 raise ValueError(f"{account_id!r} is not an account id: a whole number")
         return value
 
-    @field_validator("social_connect_start_date")
+    @field_validator("social_connect_start_date", mode="before")
     @classmethod
-    def _in_utc(cls, value: datetime | None) -> datetime | None:
+    def _in_utc(cls, value: object) -> datetime | None:
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        # TOML has dates of its own. A number is no date: pydantic would take 20260131 for seconds since 1970.
+        time = datetime.fromisoformat(str(value)) if isinstance(value, str | date) else None
+        if time is None:
+            raise ValueError("no date")
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
     @field_validator("social_warehouse_reporting_time_zone")
     @classmethod

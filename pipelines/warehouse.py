@@ -26,6 +26,8 @@ DATASET = "social_connect"
 """Schema of the normalised tables."""
 MARTS = "marts"
 """Schema of the tables and views that people read."""
+MEMORY_LIMIT = "128MB"
+"""What the database may use while rows are loaded or looked up; beyond it, it works on disk."""
 
 
 class WarehouseBusy(Exception):
@@ -121,6 +123,7 @@ class Warehouse:
             WarehouseUnreadable: the file is missing, damaged, or from another DuckDB version.
         """
         with _connect(self.file, read_only=read_only) as con:
+            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             yield con
 
     @contextmanager
@@ -171,14 +174,15 @@ class Warehouse:
             return
         with self.connect(read_only=False) as con:
             for contract in contracts():
-                root, *lists = contract.tables
-                if not _has_table(con, DATASET, root.name):
+                root = contract.root
+                tables = [table for table in contract.tables if _has_table(con, DATASET, table.name)]
+                if root not in tables:
                     continue
-                for table in contract.tables:
+                for table in tables:
                     con.execute(_distrust(root, table, _unfinished_rows(table)))
                     if _has_table(con, f"{DATASET}_staging", table.name):
                         con.execute(_distrust(root, table, f"{DATASET}_staging.{table.name}"))
-                for table in lists:
+                for table in tables[1:]:
                     con.execute(
                         f"DELETE FROM {DATASET}.{table.name} AS row WHERE NOT EXISTS"
                         f" (FROM {DATASET}.{root.name} AS object WHERE {_same_object(root, table)})"
@@ -288,15 +292,16 @@ def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
     """Writes the contract's descriptions into the published copy, where a client shows them beside the columns."""
-    for contract in contracts():
-        for table in contract.tables:
-            if not _has_table(con, DATASET, table.name):
-                continue
-            con.execute(f"COMMENT ON TABLE {DATASET}.{table.name} IS {_literal(table.description)}")
-            for column in table.all_columns:
-                con.execute(
-                    f'COMMENT ON COLUMN {DATASET}.{table.name}."{column.name}" IS {_literal(column.description)}'
-                )
+    columns = con.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = ?", [DATASET]
+    ).fetchall()
+    loaded = {name: {column for table, column in columns if table == name} for name, _ in columns}
+    for table in (table for contract in contracts() for table in contract.tables if table.name in loaded):
+        con.execute(f"COMMENT ON TABLE {DATASET}.{table.name} IS {_literal(table.description)}")
+        for column in table.all_columns:
+            if column.name in loaded[table.name]:
+                what = f"{DATASET}.{table.name}.{_quote(column.name)}"
+                con.execute(f"COMMENT ON COLUMN {what} IS {_literal(column.description)}")
 
 
 def _quote(name: str) -> str:

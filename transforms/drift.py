@@ -53,7 +53,7 @@ class Drift:
 # --- the strict reader ---
 
 
-def read_records(body: str, records_path: str) -> list[msgspec.Raw]:
+def read_records(body: str | bytes, records_path: str) -> list[msgspec.Raw]:
     """The records of a response body, each as its JSON text.
 
     Raises:
@@ -65,7 +65,7 @@ def read_records(body: str, records_path: str) -> list[msgspec.Raw]:
     return list[msgspec.Raw](records)
 
 
-def is_as_declared(contract: Contract, body: str, records_path: str) -> bool:
+def is_as_declared(contract: Contract, body: str | bytes, records_path: str) -> bool:
     """Whether every record of a body has only declared fields, with values of the declared kinds only."""
     return _accepts(_reader(records_path, _strict_type(contract)), body)
 

@@ -69,7 +69,7 @@ class Flattened:
 
 def flatten(
     contract: Contract,
-    bodies: Sequence[str],
+    bodies: Sequence[str | bytes],
     *,
     records_path: str,
     account_id: str,
@@ -116,7 +116,7 @@ def arrow_schema(table: Table) -> pa.Schema:
     )
 
 
-def _records(contract: Contract, bodies: Sequence[str], records_path: str) -> tuple[pa.Table, set[Drift]]:
+def _records(contract: Contract, bodies: Sequence[str | bytes], records_path: str) -> tuple[pa.Table, set[Drift]]:
     """The records' texts in order: as sent (`j`), and made to fit where that is needed (`fitted`)."""
     sent: list[bytes] = []
     fitted: list[bytes | None] = []

@@ -17,7 +17,6 @@ import duckdb
 from measured import measured
 
 from transforms.contract import Items, LeftOut, ListOf, Nested, Value, contract
-from transforms.drift import spellings
 from transforms.flatten import READ_AS
 
 if TYPE_CHECKING:
@@ -54,12 +53,7 @@ def _shape(node: Node) -> object:
         case Items():
             return ["BIGINT"]
         case Nested():
-            return {
-                spelling: _shape(field)
-                for name, field in node.fields.items()
-                if not isinstance(field, LeftOut)
-                for spelling in spellings(name, field)
-            }
+            return {name: _shape(field) for name, field in node.fields.items() if not isinstance(field, LeftOut)}
         case ListOf():
             return "JSON" if node.keyed_by else [_shape(node.of)]
         case LeftOut():
@@ -76,9 +70,6 @@ def _select(table: Table) -> str:
 
 def _column(column: Column) -> str:
     value = ".".join(("e", *(f'"{name}"' for name in column.path)))
-    if column.also:
-        others = (".".join(("e", *(f'"{name}"' for name in path))) for path in column.also)
-        value = f"coalesce({value}, {', '.join(others)})"
     if column.item is not None:
         value = f"{value}[{column.item + 1}]"
     if column.type == "timestamp":

@@ -42,7 +42,7 @@ class FileReader(StreamReader):
 
     def _read_file(self, pages: Path, account_id: str) -> Iterator[Batch]:
         cursor = Cursor(history_from=DEFAULT_NOW, added_through=DEFAULT_NOW, acted_through=DEFAULT_NOW)
-        with pages.open(encoding="utf-8") as lines:
+        with pages.open("rb") as lines:
             while bodies := tuple(islice(lines, BATCH_PAGES)):
                 yield Batch(
                     account_id=account_id,

@@ -1,4 +1,4 @@
-"""Turns a stream's batches into load packages: flattened, reduced to what has changed, with the cursors they have earned."""
+"""Turns a stream's batches into load packages: flattened, reduced to what has changed, with their cursors."""
 
 from __future__ import annotations
 

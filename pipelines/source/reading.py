@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.api import BudgetUsedUp
 from pipelines.source.streams import STREAMS, Reading
-from pipelines.source.windows import Cursor, Window, added_at, changes_end_at, last_action_at, latest, new_rows_window
+from pipelines.source.windows import Cursor, Window, added_at, changes_end_at, last_action_at, later, new_rows_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ class Batch:
     """Some pages of one stream and account, and the cursor that holds once their rows are in the warehouse."""
 
     account_id: str
-    bodies: tuple[str, ...]
+    bodies: tuple[bytes, ...]
     records_path: str
     record_count: int
     cursor: Cursor
@@ -88,9 +88,12 @@ class AccountReading:
         # in for it.
         history_from = min(cursor.history_from or self.start_date, self.start_date)
         cursor = replace(cursor, history_from=history_from, acted_through=cursor.acted_through or self.now)
-        window = new_rows_window(cursor, start_date=self.start_date, now=self.now)
+        window = new_rows_window(cursor, start_date=history_from, now=self.now)
+        if window.start > window.end:
+            logger.warning("account %s has been read beyond %s already", self.account_id, self.now.isoformat())
+            return
         for page in self._new_rows(stream, window, topics):
-            read_through = latest((cursor.added_through, *map(added_at, page.records)), not_after=self.now)
+            read_through = later(cursor.added_through, map(added_at, page.records), not_after=self.now)
             cursor = replace(cursor, added_through=read_through)
             yield page, cursor
         if stop_at is not None:
@@ -100,15 +103,20 @@ class AccountReading:
     def _new_rows(self, stream: Stream, window: Window, topics: dict[str, str]) -> Iterator[Page]:
         """Rows of a window by date added, oldest first.
 
-        Where the API's depth cap ends the list, it goes on from the last row.
+        The list begins anew at the last row where the API's depth cap ends it, and where its count has fallen: rows
+        have gone, so the pages, which are offsets, have moved past others.
         """
         while True:
-            page_count, is_truncated, read_through = 0, False, window.start
+            page_count, is_truncated, read_through, count = 0, False, window.start, None
             for page in self._pages(stream, {"sort": NEW_ROWS, **topics, **window.as_parameters()}):
+                is_truncated = _has_fallen(count, page.count) and read_through > window.start
+                if is_truncated:
+                    break
                 times = [time for time in map(added_at, page.records) if time is not None]
                 if times != sorted(times) or (times and times[0] < read_through and page_count):
                     raise ReadingFailed(self._order_complaint(stream, NEW_ROWS))
                 page_count, is_truncated, read_through = page_count + 1, page.is_truncated, max([read_through, *times])
+                count = page.count
                 yield page
             if not is_truncated:
                 return
@@ -128,12 +136,16 @@ class AccountReading:
     def _changed_rows(
         self, stream: Stream, window: Window, topics: dict[str, str], stop_at: datetime
     ) -> Iterator[Page]:
-        """Rows acted on since `stop_at`, latest first, until a page has none.
+        """Rows acted on since `stop_at`, latest first, to the first that is older.
 
-        Where the depth cap comes first, each half of the window.
+        Where the depth cap comes before that, each half of the window; where the count has fallen, all of it again.
         """
-        is_truncated = False
+        is_truncated, count = False, None
         for page in self._pages(stream, {"sort": CHANGED_ROWS, **topics, **window.as_parameters()}):
+            if _has_fallen(count, page.count):
+                yield from self._changed_rows(stream, window, topics, stop_at)
+                return
+            count = page.count
             times = [last_action_at(record) for record in page.records]
             known = [time for time in times if time is not None]
             if known != sorted(known, reverse=True) or None in times[: len(known)]:
@@ -159,7 +171,7 @@ class AccountReading:
             if last is not None:
                 yield last, cursor
             last = page
-            acted_through = latest((acted_through, *map(last_action_at, page.records)), not_after=self.now)
+            acted_through = later(acted_through, map(last_action_at, page.records), not_after=self.now)
         if last is not None:
             yield last, replace(cursor, acted_through=acted_through)
 
@@ -175,6 +187,10 @@ class AccountReading:
             " rows could be missed. This page and those after it were not kept. Report it with the output of"
             " 'social-warehouse check'."
         )
+
+
+def _has_fallen(before: int | None, now: int | None) -> bool:
+    return before is not None and now is not None and now < before
 
 
 class StreamReader:
@@ -230,11 +246,14 @@ class StreamReader:
 
 
 def _with_page(batch: Batch | None, account_id: str, page: Page, cursor: Cursor) -> Batch:
-    """The batch grown by a page. Only the page's text is kept: parsed records take several times its memory."""
+    """The batch grown by a page, of which only the text is kept, in UTF-8.
+
+    Parsed records take several times its memory, and so does a Python text with an emoji in it.
+    """
     before = batch or Batch(account_id, (), page.records_path, 0, cursor)
     return replace(
         before,
-        bodies=(*before.bodies, page.body),
+        bodies=(*before.bodies, page.body.encode()),
         record_count=before.record_count + len(page.records),
         cursor=cursor,
     )

@@ -76,10 +76,10 @@ def changes_end_at(cursor: Cursor) -> datetime | None:
     return cursor.acted_through - OVERLAP if cursor.acted_through else None
 
 
-def latest(times: Iterable[datetime | None], *, not_after: datetime) -> datetime | None:
-    """The latest of some times, but never after the start of the run."""
-    known = [time for time in times if time is not None]
-    return min(max(known), not_after) if known else None
+def later(before: datetime | None, times: Iterable[datetime | None], *, not_after: datetime) -> datetime | None:
+    """A cursor moved to the latest of some times: never back, and never after the start of the run."""
+    seen = [min(time, not_after) for time in times if time is not None]
+    return max([*seen, before] if before else seen, default=None)
 
 
 def added_at(record: Any) -> datetime | None:

@@ -13,7 +13,7 @@ from pipelines.source.windows import (
     added_at,
     changes_end_at,
     last_action_at,
-    latest,
+    later,
     new_rows_window,
 )
 
@@ -36,7 +36,7 @@ def test_windows_of_any_runs_join_without_a_hole(runs: list[tuple[int, float]]) 
         assert window.start <= read_through, "rows between the last run's reading and this window were never asked for"
         assert window.end == now
         read_through = window.start + (window.end - window.start) * part
-        cursor = Cursor(START, latest((cursor.added_through, read_through), not_after=now))
+        cursor = Cursor(START, later(cursor.added_through, [read_through], not_after=now))
 
 
 @given(cursors, moments, moments)
@@ -48,13 +48,13 @@ def test_overlap_only_widens(cursor: Cursor, start_date: datetime, now: datetime
 
 @given(st.lists(st.none() | moments), moments)
 def test_a_cursor_never_passes_the_start_of_the_run(times: list[datetime | None], now: datetime) -> None:
-    found = latest(times, not_after=now)
+    found = later(None, times, not_after=now)
     assert found is None or found <= now
 
 
 @given(moments, st.lists(st.none() | moments), moments)
 def test_a_cursor_never_moves_back(before: datetime, times: list[datetime | None], now: datetime) -> None:
-    found = latest((before, *times), not_after=max(now, before))
+    found = later(before, times, not_after=now)
     assert found is not None
     assert found >= before
 
@@ -65,10 +65,10 @@ def test_halves_cover_a_window_exactly(window: Window) -> None:
     if halves is None:
         assert window.end - window.start <= timedelta(seconds=1)
         return
-    later, earlier = halves
-    assert (earlier.start, earlier.end, later.end) == (window.start, later.start, window.end)
-    assert earlier.start < earlier.end < later.end
-    assert abs((later.end - later.start) - (earlier.end - earlier.start)) <= timedelta(seconds=1)
+    second, earlier = halves
+    assert (earlier.start, earlier.end, second.end) == (window.start, second.start, window.end)
+    assert earlier.start < earlier.end < second.end
+    assert abs((second.end - second.start) - (earlier.end - earlier.start)) <= timedelta(seconds=1)
 
 
 @given(whole_windows)
