@@ -20,6 +20,7 @@ os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from pipelines.api import BudgetUsedUp
 from pipelines.source import LoadTally, StreamLoader, social_connect
 from pipelines.warehouse import DATASET
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from pipelines.api import BudgetUsedUp
     from pipelines.source import StreamReader
     from pipelines.warehouse import Warehouse
 
@@ -66,8 +66,8 @@ def load(
     The writer lock is held while the loader works on the warehouse, never while the API is read.
 
     Raises:
-        pipelines.api.SocialConnectError: the API cannot be read. Batches before the failing one are loaded.
-        pipelines.source.ReadingFailed: the API does not keep what reading it rests on.
+        pipelines.api.SocialConnectError: the API cannot be read. All that could be read is loaded.
+        pipelines.source.ReadingFailed: the API does not keep what reading it rests on. As above.
         pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
     """
     tally = LoadTally()
@@ -88,6 +88,10 @@ def load(
             _load_package(pipeline, warehouse)
         package_count += 1
         on_batch(readers)
+    stops = [reader.stopped_by for reader in readers if reader.stopped_by]
+    for stop in stops:
+        if not isinstance(stop, BudgetUsedUp):
+            raise stop
     return LoadReport(
         record_counts={reader.stream.name: reader.record_count for reader in readers},
         page_counts={reader.stream.name: reader.page_count for reader in readers},
@@ -95,7 +99,7 @@ def load(
         quarantined_count=tally.quarantined_count,
         drift=tuple(str(finding) for finding in sorted(tally.drift)),
         package_count=package_count,
-        stopped_by=next((reader.stopped_by for reader in readers if reader.stopped_by), None),
+        stopped_by=next((stop for stop in stops if isinstance(stop, BudgetUsedUp)), None),
     )
 
 

@@ -125,7 +125,8 @@ def _strict(node: Node) -> Any:
             if node.keyed_by is None:
                 return _list(_strict(node.of)) | None
             element = _struct(node.of) if isinstance(node.of, Nested) else _strict(node.of)
-            return types.GenericAlias(dict, (str, element | _list(element) | None)) | _list(element) | None
+            elements = _list(element | None)
+            return types.GenericAlias(dict, (str, element | elements | None)) | elements | None
         case LeftOut():
             return Any
 
@@ -159,7 +160,10 @@ def fit(contract: Contract, records: list[msgspec.Raw]) -> tuple[list[bytes | No
     reader = _record_reader(contract)
     texts: list[bytes | None] = []
     for record in records:
-        value = None if _accepts(reader, bytes(record)) else json.loads(bytes(record))
+        try:
+            value = None if _accepts(reader, bytes(record)) else json.loads(bytes(record), parse_float=_read_number)
+        except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
+            value = {}
         if not isinstance(value, dict):
             texts.append(None)
         elif any(value.get(name) in _NO_KEY or isinstance(value[name], dict | list) for name in contract.key):
@@ -168,6 +172,12 @@ def fit(contract: Contract, records: list[msgspec.Raw]) -> tuple[list[bytes | No
             fitted = _Fitting(contract.root.name, drift).element(value, contract.root.element)
             texts.append(_json(fitted).encode())
     return texts, drift
+
+
+def _read_number(text: str) -> float | str:
+    """A number, or its text where a double cannot hold it: JSON has no infinity to write it back."""
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 _NO_KEY: tuple[Any, ...] = (None, "")

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.api import BudgetUsedUp
+from pipelines.api import SocialConnectError
 from pipelines.source.streams import STREAMS, Reading
 from pipelines.source.windows import Cursor, Window, added_at, changes_end_at, last_action_at, later, new_rows_window
 
@@ -103,13 +103,13 @@ class AccountReading:
     def _new_rows(self, stream: Stream, window: Window, topics: dict[str, str]) -> Iterator[Page]:
         """Rows of a window by date added, oldest first.
 
-        The list begins anew at the last row where the API's depth cap ends it, and where its count has fallen: rows
-        have gone, so the pages, which are offsets, have moved past others.
+        The list begins anew at the last row where the API's depth cap ends it, where a page inside it is empty, and
+        where its count has fallen: rows have gone, so the pages, which are offsets, have moved past others.
         """
         while True:
             page_count, is_truncated, read_through, count = 0, False, window.start, None
             for page in self._pages(stream, {"sort": NEW_ROWS, **topics, **window.as_parameters()}):
-                is_truncated = _has_fallen(count, page.count) and read_through > window.start
+                is_truncated = (_has_fallen(count, page.count) or _has_gap(page)) and read_through > window.start
                 if is_truncated:
                     break
                 times = [time for time in map(added_at, page.records) if time is not None]
@@ -146,14 +146,13 @@ class AccountReading:
                 yield from self._changed_rows(stream, window, topics, stop_at)
                 return
             count = page.count
-            times = [last_action_at(record) for record in page.records]
-            known = [time for time in times if time is not None]
-            if known != sorted(known, reverse=True) or None in times[: len(known)]:
+            times = [time for time in map(last_action_at, page.records) if time is not None]
+            if times != sorted(times, reverse=True):
                 raise ReadingFailed(self._order_complaint(stream, CHANGED_ROWS))
-            if page.records and not any(time >= stop_at for time in known):
+            if page.records and not any(time >= stop_at for time in times):
                 return
             yield page
-            if page.records and (None in times or known[-1] < stop_at):
+            if times and times[-1] < stop_at:
                 return
             is_truncated = page.is_truncated
         if not is_truncated:
@@ -164,16 +163,21 @@ class AccountReading:
             yield from self._changed_rows(stream, half, topics, stop_at)
 
     def _earning_acted_through(self, pages: Iterator[Page], cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
-        """Backwards reading has seen everything only at its end, so only the last page earns the new cursor."""
+        """Backwards reading has seen everything only at its end, so only the last page earns the new cursor.
+
+        A page without rows inside the list may hide some; then none earns it, and the next run reads them again.
+        """
         acted_through = cursor.acted_through
+        has_gap = False
         last: Page | None = None
         for page in pages:
             if last is not None:
                 yield last, cursor
             last = page
+            has_gap = has_gap or _has_gap(page)
             acted_through = later(acted_through, map(last_action_at, page.records), not_after=self.now)
         if last is not None:
-            yield last, replace(cursor, acted_through=acted_through)
+            yield last, cursor if has_gap else replace(cursor, acted_through=acted_through)
 
     def _depth_complaint(self, stream: Stream, second: datetime) -> str:
         return (
@@ -189,19 +193,24 @@ class AccountReading:
         )
 
 
+def _has_gap(page: Page) -> bool:
+    return not page.records and not page.is_last
+
+
 def _has_fallen(before: int | None, now: int | None) -> bool:
     return before is not None and now is not None and now < before
 
 
 class StreamReader:
-    """One stream over all accounts, read batch by batch; what one run has not taken the next `next_batch` gives.
+    """One stream over all accounts, read batch by batch.
 
-    `stopped_by` says why the reading ended early, when it did.
+    `stopped_by` says why the reading ended early, when it did: the request budget is used up, or the API cannot be
+    read. What was read until then has been given.
     """
 
     def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int) -> None:
         self.stream = stream
-        self.stopped_by: BudgetUsedUp | None = None
+        self.stopped_by: SocialConnectError | ReadingFailed | None = None
         self.is_done = False
         self.record_count = 0
         self.page_count = 0
@@ -210,7 +219,7 @@ class StreamReader:
         self._batches: Iterator[Batch] | None = None
 
     def next_batch(self, state: dict[str, Any]) -> Batch | None:
-        """The next batch, or None when all is read or the request budget is used up.
+        """The next batch, or None when all is read that can be.
 
         Args:
             state: cursors by account id as the loader keeps them; read when the reading starts.
@@ -237,7 +246,7 @@ class StreamReader:
                     if len(batch.bodies) == self._batch_pages:
                         yield batch
                         batch = None
-            except BudgetUsedUp as stop:
+            except (SocialConnectError, ReadingFailed) as stop:
                 self.stopped_by = stop
             if batch:
                 yield batch

@@ -32,7 +32,7 @@ class _Case:
 
 @pytest.fixture(scope="module")
 def cases(make_site: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str, _Case]:
-    """`first`: nothing is there yet. `append`: tables are, rows are not. `merge`: rows of a day before."""
+    """`first`: nothing is there yet, and rows are appended. `merge`: rows of a day before are, and many change."""
     early, late = make_site(seed=5, mentions=120), make_site(seed=5, mentions=120)
     folder = tmp_path_factory.mktemp("begin")
     late.box.advance(hours=30)
@@ -43,8 +43,6 @@ def cases(make_site: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
     nothing = folder / "nothing"
     nothing.mkdir()
-    tables = early.with_home(folder / "tables")
-    tables.sync(max_requests=1)
     early.sync()
     rows = folder / "rows"
     shutil.copytree(early.home, rows)
@@ -54,7 +52,6 @@ def cases(make_site: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     merged.assert_holds_the_truth()
     return {
         "first": _Case(nothing, early),
-        "append": _Case(tables.home, early),
         "merge": _Case(rows, merged),
     }
 
@@ -63,16 +60,13 @@ def cases(make_site: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     ("begin", "point", "table"),
     [
         ("first", "in_extract", ""),
+        ("first", "after_extract", ""),
+        ("first", "after_normalize", ""),
         ("first", "after_copy", "mentions"),
+        ("first", "after_copy", "mention_actions"),
         ("first", "before_commit", ""),
-        ("append", "after_extract", ""),
-        ("append", "after_normalize", ""),
-        ("append", "after_copy", "mentions"),
-        ("append", "after_copy", "mention_actions"),
-        ("append", "before_commit", ""),
-        ("append", "after_commit", ""),
+        ("first", "after_commit", ""),
         ("merge", "in_extract", ""),
-        ("merge", "after_extract", ""),
         ("merge", "after_normalize", ""),
         ("merge", "after_copy", "mentions"),
         ("merge", "after_copy", "mention_tags"),

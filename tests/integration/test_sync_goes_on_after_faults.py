@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.api import AuthenticationFailed, ForeignNextUrl, RepeatedPage, SocialConnectError
-from sandbox import Behaviour
+from pipelines.api import AuthenticationFailed, ForeignNextUrl, SocialConnectError
 
 Make = Callable[..., Any]
 
@@ -67,7 +66,7 @@ def test_a_record_that_cannot_be_read_is_set_aside_once_and_the_rest_goes_on(mak
 
 
 def test_a_page_without_rows_does_not_end_a_list(make_site: Make) -> None:
-    """It shifts nothing either: the row of the empty page come with the next reading of the window."""
+    """Nor does it make the rows forgotten that it should have held."""
     site = make_site(mentions=350)
     site.box.faults.add("empty_page", path="inbox", after=1)
     site.sync()
@@ -115,7 +114,7 @@ def test_a_throttled_request_ends_a_run_cleanly(make_site: Make) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [("expired_token", AuthenticationFailed), ("looping_next_url", RepeatedPage), ("foreign_next_url", ForeignNextUrl)],
+    [("expired_token", AuthenticationFailed), ("foreign_next_url", ForeignNextUrl)],
 )
 def test_what_was_read_before_a_failure_is_loaded(
     make_site: Make, monkeypatch: pytest.MonkeyPatch, fault: str, error: type[SocialConnectError]
@@ -170,7 +169,7 @@ def test_a_second_token_takes_over_when_the_first_is_used_up(make_site: Make) ->
 
 def test_a_deletion_while_pages_are_read_hides_no_row(make_site: Make) -> None:
     """Pages are offsets: when a row that was read goes, the next page begins one row too late."""
-    site = make_site(mentions=350, behaviour=Behaviour())
+    site = make_site(mentions=350)
 
     class DeleteOne:
         def step(self, name: str) -> None:

@@ -138,10 +138,15 @@ def test_every_way_to_end_a_list_is_understood(make_site: Make, end_of_list: End
     "behaviour",
     [
         Behaviour(inclusive_dates=False),
-        Behaviour(token_in_next_url=False, api_prefix_in_next_url=False, escaped_slashes=False),
-        Behaviour(zoneless_dates="America/Los_Angeles", rate_window="sliding", not_modified_costs_a_call=False),
+        Behaviour(
+            token_in_next_url=False,
+            api_prefix_in_next_url=False,
+            escaped_slashes=False,
+            zoneless_dates="America/Los_Angeles",
+            rate_window="sliding",
+        ),
     ],
-    ids=["end_is_outside", "plain_links", "another_zone"],
+    ids=["end_is_outside", "plain_links_and_another_zone"],
 )
 def test_what_is_not_known_about_the_api_makes_no_difference(make_site: Make, behaviour: Behaviour) -> None:
     site = make_site(mentions=130, behaviour=behaviour)

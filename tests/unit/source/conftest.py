@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pipelines.api import BudgetUsedUp, Page, SocialConnect
-from pipelines.source import STREAMS, AccountReading, Stream, StreamReader
+from pipelines.source import STREAMS, AccountReading, ReadingFailed, Stream, StreamReader
 from pipelines.source.reading import Batch
 
 Json = dict[str, Any]
@@ -119,6 +119,8 @@ class _Inbox:
         while (take is None or take > 0) and (batch := reader.next_batch(self.state)):
             self._keep(batch)
             take = None if take is None else take - 1
+        if isinstance(reader.stopped_by, ReadingFailed):
+            raise reader.stopped_by
         return reader
 
     def _keep(self, batch: Batch) -> None:

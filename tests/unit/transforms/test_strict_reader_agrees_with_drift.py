@@ -77,6 +77,22 @@ def test_the_real_tweet_and_the_full_mention_are_as_declared(payloads: ModuleTyp
 @pytest.mark.parametrize(
     "change",
     [
+        {"tags": [None]},
+        {"buttons": [None, []]},
+        {"service_details": [None]},
+        {"message": {"entities": {"hashtags": [None]}}},
+        {"message": {"entities": {"hashtags": None}}},
+    ],
+    ids=repr,
+)
+def test_a_null_in_a_list_is_no_difference(payloads: ModuleType, change: Any) -> None:
+    assert is_as_declared(MENTION, body(payloads.full() | change), PATH)
+    assert taken_apart(payloads.full() | change) == set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         {"new": 1},
         {"author": "x"},
         {"author": [1]},
