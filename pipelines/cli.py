@@ -23,7 +23,7 @@ from pipelines.logs import log_to
 from pipelines.progress import progress_on
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
 from pipelines.tables import print_table
-from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable
+from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -272,7 +272,7 @@ def serve(every_minutes: int) -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option("--port", type=int, default=8350, show_default=True, help="0 takes a free port.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same history.")
 @click.option(
@@ -393,6 +393,8 @@ def main() -> None:
         _fail(error, USAGE)
     except WarehouseBusy as error:
         _fail(error, BUSY)
+    except WarehouseUntested as error:
+        _fail(error, TESTS_FAILED)
     except BudgetUsedUp as error:
         _fail(error, BUDGET_USED_UP)
     except Exception as error:  # noqa: BLE001 - the outermost place: what is known gets its line, the rest keeps its traceback

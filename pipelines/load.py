@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
+os.environ["LOAD__WORKERS"] = "2"
 os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
 
 import dlt

@@ -208,10 +208,12 @@ def transform(settings: Settings) -> TransformReport:
     from pipelines.transform import transform as build  # noqa: PLC0415 - see there
 
     warehouse = open_warehouse(settings)
-    with warehouse.connect():
-        pass  # says clearly that there is nothing to transform, before dbt makes an empty file
     with warehouse.writer_lock("a transform", timeout_seconds=LOCK_WAIT_SECONDS):
-        return build(warehouse, reporting_time_zone=settings.social_warehouse_reporting_time_zone)
+        with warehouse.connect():
+            pass  # says clearly that there is nothing to transform, before dbt makes an empty file
+        report = build(warehouse, reporting_time_zone=settings.social_warehouse_reporting_time_zone)
+        warehouse.mark_tested()
+        return report
 
 
 def publish(settings: Settings) -> int:
@@ -220,9 +222,13 @@ def publish(settings: Settings) -> int:
     Raises:
         pipelines.warehouse.WarehouseBusy: another run writes.
         pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
+        pipelines.warehouse.WarehouseUntested: its data tests have failed, or not run since the last load.
     """
     warehouse = open_warehouse(settings)
     with warehouse.writer_lock("a publish", timeout_seconds=LOCK_WAIT_SECONDS):
+        with warehouse.connect():
+            pass  # says clearly that there is nothing to publish
+        warehouse.check_tested()
         return warehouse.publish()
 
 

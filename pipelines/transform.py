@@ -59,7 +59,7 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         *("--target-path", str(warehouse.dbt_folder / "target"), "--log-path", str(warehouse.dbt_folder / "logs")),
         *("--vars", f"{{reporting_time_zone: '{reporting_time_zone}'}}"),
         "--quiet",
-        *("--log-level", "none"),
+        *("--log-level", "none", "--log-level-file", "info"),
         "--no-use-colors",
     ]
     with _environment(

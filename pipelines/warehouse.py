@@ -38,6 +38,10 @@ class WarehouseUnreadable(Exception):
     """The warehouse file cannot be opened."""
 
 
+class WarehouseUntested(Exception):
+    """The warehouse file is not as it was when its data tests passed."""
+
+
 @dataclass(frozen=True)
 class Warehouse:
     """The folder of everything a run writes."""
@@ -188,11 +192,32 @@ class Warehouse:
                         f" (FROM {DATASET}.{root.name} AS object WHERE {_same_object(root, table)})"
                     )
 
+    def mark_tested(self) -> None:
+        """Remembers the work file as it is now: its data tests have just passed."""
+        self._tested_file.write_text(_signature(self.file), encoding="utf-8")
+
+    def check_tested(self) -> None:
+        """Checks that the work file is as it was when its data tests passed.
+
+        Raises:
+            WarehouseUntested: they have failed, or something has been loaded since.
+        """
+        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != _signature(self.file):
+            raise WarehouseUntested(
+                f"{self.file} has changed since its data tests passed, so nothing was published and readers keep the"
+                " last good copy. Run 'social-warehouse transform' first."
+            )
+
+    @property
+    def _tested_file(self) -> Path:
+        return self.home / "tested"
+
     def publish(self) -> int:
         """Replaces the published copy by the present tables and marts, as a whole; open readers keep what they have.
 
         Returns:
             Size of the published file in bytes.
+
         """
         target = self.published_file
         building = target.with_suffix(".building")
@@ -219,6 +244,11 @@ def _connect(file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnecti
     with con:
         con.execute("SET TimeZone = 'UTC'")
         yield con
+
+
+def _signature(file: Path) -> str:
+    about = file.stat()
+    return f"{about.st_size} bytes at {about.st_mtime_ns} ns"
 
 
 def _read_holder(holder_file: Path) -> str:

@@ -100,8 +100,7 @@ def flatten(
         con.execute("SET TimeZone = 'UTC'")
         constants = {"account_id": account_id, "loaded_at": loaded_at}
         _read_typed(con, contract, records, account_id)
-        quarantine = _take_out_unreadable(con, contract, constants)
-        _keep_latest(con, contract)
+        quarantine = _set_apart(con, contract, constants)
         tables = {
             table.name: con.execute(_select(table, contract), constants).to_arrow_table().cast(arrow_schema(table))
             for table in contract.tables
@@ -154,33 +153,33 @@ def _read_typed(con: duckdb.DuckDBPyConnection, contract: Contract, records: pa.
     )
 
 
-def _take_out_unreadable(con: duckdb.DuckDBPyConnection, contract: Contract, constants: dict[str, object]) -> pa.Table:
-    """Moves records that are no object, or lack their key, out of `typed`."""
+def _set_apart(con: duckdb.DuckDBPyConnection, contract: Contract, constants: dict[str, object]) -> pa.Table:
+    """Moves records that are no object, or lack their key, out of `typed`, and drops earlier readings of an object."""
+    key = ", ".join(_member("e", (name,)) for name in contract.key)
     lacks_key = " OR ".join(f"nullif({_member('e', (name,))}, '') IS NULL" for name in contract.key)
+    unreadable_count, has_repetitions = con.execute(
+        f"SELECT count(*) FILTER ({lacks_key}), count(*) > count(DISTINCT ({key})) FROM typed AS e"
+    ).fetchone() or (0, False)
+    quarantine = QUARANTINE.empty_table()
+    if unreadable_count:
+        quarantine = con.execute(_unreadable(contract, lacks_key), constants).to_arrow_table().cast(QUARANTINE)
+        con.execute(f"DELETE FROM typed AS e WHERE {lacks_key}")
+    if has_repetitions:
+        con.execute(f"DELETE FROM typed WHERE sequence NOT IN (SELECT max(sequence) FROM typed AS e GROUP BY {key})")
+    return quarantine
+
+
+def _unreadable(contract: Contract, lacks_key: str) -> str:
     reason = (
         f"CASE WHEN json_type(j) IS DISTINCT FROM 'OBJECT' THEN concat('not an object but ', lower(json_type(j)))"
         f" ELSE {_literal('no value for the key ' + ', '.join(contract.key))} END"
     )
-    unreadable = con.execute(
-        f"""
+    return f"""
         SELECT DISTINCT ON (_content_hash)
           $account_id AS account_id, {_literal(contract.object)} AS object, _content_hash AS content_hash,
           {reason} AS reason, j AS raw_text, $loaded_at::TIMESTAMPTZ AS _loaded_at
         FROM typed AS e JOIN records USING (sequence) WHERE {lacks_key} ORDER BY sequence
-        """,
-        constants,
-    ).to_arrow_table()
-    if unreadable.num_rows:
-        con.execute(f"DELETE FROM typed AS e WHERE {lacks_key}")
-    return unreadable.cast(QUARANTINE)
-
-
-def _keep_latest(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Drops earlier readings of an object that the batch holds more than once."""
-    key = ", ".join(_member("e", (name,)) for name in contract.key)
-    (is_unique,) = con.execute(f"SELECT count(*) = count(DISTINCT ({key})) FROM typed AS e").fetchone() or (True,)
-    if not is_unique:
-        con.execute(f"DELETE FROM typed WHERE sequence NOT IN (SELECT max(sequence) FROM typed AS e GROUP BY {key})")
+    """
 
 
 def _shape(node: Node) -> str:
