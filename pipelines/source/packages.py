@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     KnownVersions = Callable[[Contract, pa.Table], pa.Table]
 
-PACKAGE_PAGES = 200
+PACKAGE_PAGES = 150
 """Pages that are loaded at once: enough that the loader's fixed costs do not count, few enough for memory."""
 
 
