@@ -47,7 +47,7 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
 
     Raises:
         TestsFailed: a data test failed; its text names the tests.
-        TransformFailed: a model failed; its text names the models and where dbt's log is.
+        TransformFailed: a model failed; its text names the models and where their SQL is.
     """
     from dbt.artifacts.schemas.run import RunExecutionResult  # noqa: PLC0415 - dbt takes two seconds to import; most commands do not need it
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - as above
@@ -59,7 +59,7 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         *("--target-path", str(warehouse.dbt_folder / "target"), "--log-path", str(warehouse.dbt_folder / "logs")),
         *("--vars", f"{{reporting_time_zone: '{reporting_time_zone}'}}"),
         "--quiet",
-        *("--log-level", "none", "--log-level-file", "info"),
+        *("--log-level", "none", "--log-level-file", "none"),
         "--no-use-colors",
     ]
     with _environment(
@@ -67,9 +67,8 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
     ):
         outcome = dbtRunner().invoke(arguments)
     if not isinstance(outcome.result, RunExecutionResult):
-        raise TransformFailed(
-            f"dbt could not start: {outcome.exception}. Its log is in {warehouse.dbt_folder / 'logs'}."
-        )
+        raise TransformFailed(f"dbt could not start: {outcome.exception}")
+    compiled = warehouse.dbt_folder / "target" / "compiled"
     by_status: dict[str, list[str]] = {}
     for result in outcome.result.results:
         by_status.setdefault(str(result.status), []).append(
@@ -77,14 +76,13 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         )
     if broken := by_status.get("error"):
         raise TransformFailed(
-            f"{len(broken)} models could not be built: {'; '.join(broken)}."
-            f" dbt's log is in {warehouse.dbt_folder / 'logs'}."
+            f"{len(broken)} models could not be built: {'; '.join(broken)}. Their SQL is in {compiled}."
         )
     if failing := by_status.get("fail"):
         raise TestsFailed(
             f"{len(failing)} data tests failed, so nothing was published and readers keep the last good copy:"
             f" {'; '.join(failing)}."
-            f" See dbt's log in {warehouse.dbt_folder / 'logs'}, or ask the work file: {warehouse.file}."
+            f" Their SQL is in {compiled}: run it on {warehouse.file} to see the rows."
         )
     return TransformReport(
         model_count=len(by_status.get("success", [])),
