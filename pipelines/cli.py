@@ -360,7 +360,7 @@ def demo(mentions: int) -> None:
     print_table(stdout, frame)
     stdout.print(f"\nThe published warehouse: {warehouse.published_file}")
     stdout.print(
-        f'Ask it anything:  SOCIAL_WAREHOUSE_HOME={home} social-warehouse sql "from fct_mentions limit 5"', markup=False
+        f'Ask it anything:  SOCIAL_WAREHOUSE_HOME={home} {sys.argv[0]} sql "from fct_mentions limit 5"', markup=False
     )
 
 

@@ -61,18 +61,14 @@ def cases(make_site: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     [
         ("first", "in_extract", ""),
         ("first", "after_extract", ""),
-        ("first", "after_normalize", ""),
         ("first", "after_copy", "mentions"),
-        ("first", "before_commit", ""),
         ("first", "after_commit", ""),
-        ("merge", "in_extract", ""),
         ("merge", "after_normalize", ""),
         ("merge", "after_copy", "mention_tags"),
         ("merge", "before_merge", "mentions"),
         ("merge", "after_merge", "mentions"),
         ("merge", "after_merge", "mention_actions"),
         ("merge", "before_commit", ""),
-        ("merge", "after_commit", ""),
     ],
 )
 def test_a_killed_sync_is_made_good_by_the_next(

@@ -109,10 +109,10 @@ def test_more_rows_than_the_api_lists_are_all_read_and_once(
     Where a capped list is continued, the row on the border comes again, and with small batches in a batch of its own.
     """
     monkeypatch.setattr("pipelines.run.BATCH_PAGES", batch_pages)
-    site = make_site(mentions=600, behaviour=Behaviour(depth_cap_rows=200))
+    site = make_site(mentions=400, behaviour=Behaviour(depth_cap_rows=100))
     site.sync()
     site.assert_holds_the_truth()
-    site.box.advance(days=15)
+    site.box.advance(days=10)
     site.sync()
     site.assert_holds_the_truth()
 
