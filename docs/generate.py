@@ -69,10 +69,10 @@ def settings_page() -> str:
 def command_line_page() -> str:
     """What `--help` says, of every command."""
     lines = ["# Command line", "", "What `social-warehouse COMMAND --help` says.", ""]
-    context = click.Context(cli, info_name="social-warehouse", max_content_width=100, terminal_width=100)
+    context = click.Context(cli, info_name="social-warehouse", terminal_width=100, **cli.context_settings)
     lines += ["```text", cli.get_help(context), "```", ""]
     for name, command in cli.commands.items():
-        inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
+        inner = click.Context(command, info_name=name, parent=context, terminal_width=100)
         lines += [f"## {name}", "", "```text", command.get_help(inner), "```", ""]
     return "\n".join(lines)
 

@@ -52,11 +52,13 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
     from dbt.artifacts.schemas.run import RunExecutionResult  # noqa: PLC0415 - dbt takes two seconds to import; most commands do not need it
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - as above
 
+    dbt_folder = warehouse.dbt_folder.resolve()
     arguments = [
         "build",
         *("--exclude-resource-type", "unit_test"),
         *("--project-dir", str(SQL_FOLDER), "--profiles-dir", str(SQL_FOLDER)),
-        *("--target-path", str(warehouse.dbt_folder / "target"), "--log-path", str(warehouse.dbt_folder / "logs")),
+        # dbt takes a relative path for one inside the project.
+        *("--target-path", str(dbt_folder / "target"), "--log-path", str(dbt_folder / "logs")),
         *("--vars", f"{{reporting_time_zone: '{reporting_time_zone}'}}"),
         "--quiet",
         *("--log-level", "none", "--log-level-file", "none"),
@@ -68,7 +70,7 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         outcome = dbtRunner().invoke(arguments)
     if not isinstance(outcome.result, RunExecutionResult):
         raise TransformFailed(f"dbt could not start: {outcome.exception}")
-    compiled = warehouse.dbt_folder / "target" / "compiled"
+    compiled = dbt_folder / "target" / "compiled"
     by_status: dict[str, list[str]] = {}
     for result in outcome.result.results:
         by_status.setdefault(str(result.status), []).append(
