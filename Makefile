@@ -38,7 +38,7 @@ docs: setup ## write the generated pages anew: settings, command line, data dict
 
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
-	  --no-emit-index-url --extra dev pyproject.toml --output-file requirements.lock
+	  --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove what the other targets made, but not your data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis sql/target sql/logs
