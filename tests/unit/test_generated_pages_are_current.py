@@ -21,7 +21,8 @@ def generate() -> ModuleType:
 
 def test_generated_pages_are_current(generate: ModuleType) -> None:
     for file, text in generate.pages().items():
-        assert file.read_text(encoding="utf-8").splitlines() == text.splitlines(), f"run 'make docs', commit {file.name}"
+        written = file.read_text(encoding="utf-8")
+        assert written.splitlines() == text.splitlines(), f"run make docs, commit {file.name}"
 
 
 def test_every_command_has_an_example(generate: ModuleType) -> None:
