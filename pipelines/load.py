@@ -26,7 +26,7 @@ from pipelines.source import LoadTally, StreamLoader, social_connect
 from pipelines.warehouse import DATASET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from pipelines.source import StreamReader
@@ -60,9 +60,8 @@ def load(
     readers: Sequence[StreamReader],
     *,
     loaded_at: datetime,
-    on_batch: Callable[[Sequence[StreamReader]], None] = lambda _readers: None,
 ) -> LoadReport:
-    """Reads the streams batch by batch and loads each batch as one package, with its cursors.
+    """Reads the streams batch by batch and loads what makes a package together, with its cursors.
 
     The writer lock is held while the loader works on the warehouse, never while the API is read.
 
@@ -88,7 +87,6 @@ def load(
         with warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS):
             _load_package(pipeline, warehouse)
         package_count += 1
-        on_batch(readers)
     stops = [reader.stopped_by for reader in readers if reader.stopped_by]
     for stop in stops:
         if not isinstance(stop, BudgetUsedUp):

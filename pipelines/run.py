@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.api import SocialConnect, SocialConnectError
 from pipelines.settings import SettingsInvalid
-from pipelines.source import STREAMS, AccountReading, StreamReader
+from pipelines.source import STREAMS, AccountReading, Stream, StreamReader
 from pipelines.warehouse import DATASET, Warehouse, WarehouseBusy
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def find_account_ids(api: SocialConnect, settings: Settings) -> tuple[str, ...]:
     return tuple(str(account["id"]) for page in api.pages("/me/accounts") for account in page.records)
 
 
-def _chosen_streams(names: Sequence[str] | None) -> list[Any]:
+def _chosen_streams(names: Sequence[str] | None) -> list[Stream]:
     known = [stream.name for stream in STREAMS]
     if unknown := set(names or ()) - set(known):
         raise SettingsInvalid(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from transforms.contract import contracts
@@ -17,8 +18,6 @@ from transforms.contract import contracts
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pyarrow as pa
 
     from transforms.contract import Contract, Table
 
@@ -153,9 +152,7 @@ class Warehouse:
             no warehouse yet.
         """
         names = ", ".join(f'"{name}"' for name in contract.root.object_key)
-        nothing = keys.slice(0, 0).append_column(
-            "_content_hash", duckdb.sql("SELECT ''").to_arrow_table().slice(0, 0).column(0)
-        )
+        nothing = keys.slice(0, 0).append_column("_content_hash", pa.array([], pa.string()))
         if not self.file.exists():
             return nothing
         with self.writer_lock("a look at the rows that are there", timeout_seconds=600), self.connect() as con:
