@@ -9,14 +9,13 @@ import logging
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # dlt reads its switches from the environment when it is imported. They are ours to set, not the user's.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
 os.environ["LOAD__WORKERS"] = "2"
-os.environ["NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"] = "true"
 
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -43,7 +42,8 @@ class LoadReport:
     """What one run moved.
 
     `record_counts`: records read, by stream. `row_counts`: rows written, by table (rows found unchanged are not
-    written). `stopped_by`: why the reading ended early, when it did; what was read until then is loaded.
+    written). `skipped`: lists that the API refuses, each with why. `stopped_by`: why the reading ended early, when it
+    did; what was read until then is loaded.
     """
 
     record_counts: dict[str, int]
@@ -52,6 +52,7 @@ class LoadReport:
     quarantined_count: int
     drift: tuple[str, ...]
     package_count: int
+    skipped: tuple[str, ...]
     stopped_by: BudgetUsedUp | None
 
 
@@ -71,22 +72,26 @@ def load(
         pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
     """
     tally = LoadTally()
-    loaders = [
-        StreamLoader(reader, known_versions=warehouse.known_versions, loaded_at=loaded_at, tally=tally)
-        for reader in readers
-    ]
     package_count = 0
     pipeline = make_pipeline(warehouse)
     with warehouse.writer_lock("the start of a sync"):
         recover(pipeline, warehouse)
-    while not all(loader.is_done for loader in loaders):
-        with _cause_raised():
-            pipeline.extract(social_connect(loaders))
-        if not pipeline.has_pending_data:
-            continue
-        with warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS):
-            _load_package(pipeline, warehouse)
-        package_count += 1
+    with warehouse.scratch() as scratch:
+        loaders = [StreamLoader(reader, connect=scratch.connect, loaded_at=loaded_at) for reader in readers]
+        while not all(loader.is_done for loader in loaders):
+            state = _state(pipeline)
+            packages = [loader.read(state.get(loader.name, {})) for loader in loaders]
+            source = social_connect(
+                packages, state, known_versions=warehouse.known_versions, folder=scratch.folder, tally=tally
+            )
+            with _cause_raised():
+                pipeline.extract(source)
+            for package in packages:
+                package.close()
+            if pipeline.has_pending_data:
+                with warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS):
+                    _load_package(pipeline, warehouse)
+                package_count += 1
     stops = [reader.stopped_by for reader in readers if reader.stopped_by]
     for stop in stops:
         if not isinstance(stop, BudgetUsedUp):
@@ -94,10 +99,15 @@ def load(
     return LoadReport(
         record_counts={reader.stream.name: reader.record_count for reader in readers},
         page_counts={reader.stream.name: reader.page_count for reader in readers},
-        row_counts={name: count for name, count in tally.row_counts.items() if count},
-        quarantined_count=tally.quarantined_count,
+        row_counts={name: count for name, count in tally.row_counts.items() if count and name != "quarantine"},
+        quarantined_count=tally.row_counts["quarantine"],
         drift=tuple(str(finding) for finding in sorted(tally.drift)),
         package_count=package_count,
+        skipped=tuple(
+            f"{reader.stream.name} of account {account_id} skipped: {why}"
+            for reader in readers
+            for account_id, why in reader.skipped.items()
+        ),
         stopped_by=next((stop for stop in stops if isinstance(stop, BudgetUsedUp)), None),
     )
 
@@ -119,8 +129,9 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     staging tables twice. Any other is loaded, which saves the calls that read it. Either way the cursors agree with the
     rows.
     """
-    with _cause_raised():
-        pipeline.sync_destination()
+    if warehouse.file.exists():
+        with _cause_raised():
+            pipeline.sync_destination()
     if not pipeline.has_pending_data:
         return
     if any(_has_begun(pipeline, load_id) for load_id in pipeline.list_normalized_load_packages()):
@@ -134,13 +145,18 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
 
 def read_cursors(warehouse: Warehouse) -> dict[str, str]:
     """How far each stream and account has been read, as the loader's local state has it."""
-    state = make_pipeline(warehouse).state.get("sources", {}).get("social_connect", {}).get("resources", {})
     return {
         f"{stream} of account {account_id}, {name}": text
-        for stream, kept in state.items()
+        for stream, kept in _state(make_pipeline(warehouse)).items()
         for account_id, cursor in kept.get("cursors", {}).items()
         for name, text in cursor.items()
     }
+
+
+def _state(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:
+    """What the loader keeps of each stream."""
+    kept: dict[str, dict[str, Any]] = pipeline.state.get("sources", {}).get("social_connect", {})
+    return kept
 
 
 def _load_package(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:

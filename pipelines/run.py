@@ -89,6 +89,7 @@ class SyncReport:
             "row_counts": load.row_counts,
             "quarantined_count": load.quarantined_count,
             "drift": list(load.drift),
+            "skipped": list(load.skipped),
             "stopped_by": str(load.stopped_by) if load.stopped_by else None,
             "resume_at": self.extraction.resume_at.isoformat() if self.extraction.resume_at else None,
             "model_count": self.transform.model_count,
@@ -115,7 +116,7 @@ class SyncReport:
             f"| published megabytes | {self.published_bytes / 1e6:,.1f} |",
             f"| seconds | {self.seconds:,.1f} |",
         ]
-        notes = [*load.drift, *(f"test warning: {warning}" for warning in self.transform.warnings)]
+        notes = [*load.drift, *load.skipped, *(f"test warning: {warning}" for warning in self.transform.warnings)]
         if load.stopped_by:
             notes.append(f"Reading ended early: {load.stopped_by}")
         return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
@@ -179,6 +180,7 @@ def extract_and_load(
     warehouse = open_warehouse(settings)
     with connect(settings, max_requests=max_requests) as api:
         progress.step("read and load")
+        snapshots: dict[str, list[Page]] = {}
         accounts = [
             AccountReading(
                 api=api,
@@ -186,13 +188,17 @@ def extract_and_load(
                 start_date=settings.start_date(as_of),
                 now=as_of,
                 on_page=lambda stream, page: progress.page(stream.name, page, api.budget.remaining_count),
+                snapshots=snapshots,
+                heeds_rhythm=stream_names is None,
             )
-            for account_id in find_account_ids(api, settings)
+            for account_id in find_account_ids(api, settings, snapshots)
         ]
         readers = [StreamReader(stream, accounts, batch_pages=BATCH_PAGES) for stream in streams]
         report = load(warehouse, readers, loaded_at=as_of)
         for difference in report.drift:
             logger.warning("the API differs from the contract: %s", difference)
+        for notice in report.skipped:
+            logger.warning("%s", notice)
         return Extraction(report, tuple(account.account_id for account in accounts), api.budget.request_count)
 
 
@@ -270,11 +276,18 @@ def connect(settings: Settings, *, max_requests: int | None = None) -> Iterator[
         yield api
 
 
-def find_account_ids(api: SocialConnect, settings: Settings) -> tuple[str, ...]:
-    """The accounts to read: those of the settings, or every account the token sees."""
+def find_account_ids(
+    api: SocialConnect, settings: Settings, snapshots: dict[str, list[Page]] | None = None
+) -> tuple[str, ...]:
+    """The accounts to read: those of the settings, or every account the token sees, which `snapshots` then has."""
     if settings.social_connect_account_ids:
         return settings.social_connect_account_ids
-    return tuple(str(account["id"]) for page in api.pages("/me/accounts") for account in page.records)
+    accounts = next(stream for stream in STREAMS if stream.name == "accounts")
+    path = f"/{accounts.path}"
+    pages = list(api.pages(path, {"limit": accounts.page_size or 0}))
+    if snapshots is not None:
+        snapshots[path] = pages
+    return tuple(str(account["id"]) for page in pages for account in page.records)
 
 
 def _chosen_streams(names: Sequence[str] | None) -> list[Stream]:

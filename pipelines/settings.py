@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 TOML_FILE = "social-warehouse.toml"
 DEFAULT_HISTORY = timedelta(days=28)
+SHORTEST_KEY = 16  # as transforms.personal_data wants it
 
 
 class SettingsInvalid(Exception):
@@ -67,6 +68,21 @@ class Settings(BaseSettings):
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
     social_warehouse_reporting_time_zone: str = Field(
         "UTC", description="IANA time zone in which reports cut their days."
+    )
+    social_warehouse_personal_data: Literal["keep", "hash", "drop"] = Field(
+        "keep",
+        description=(
+            "What becomes of personal data: `keep` it, `hash` texts with a key (the same text gives the same hash"
+            " everywhere), or `drop` it. See docs/personal-data.md."
+        ),
+    )
+    social_warehouse_personal_data_key: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description=(
+            f"Secret key of the hashes, {SHORTEST_KEY} characters or more; for `hash` only. Keep it away from the"
+            " warehouse."
+        ),
     )
 
     @classmethod
@@ -114,6 +130,14 @@ class Settings(BaseSettings):
             raise ValueError("no such IANA time zone")
         return value
 
+    @field_validator("social_warehouse_personal_data_key")
+    @classmethod
+    def _is_there_to_hash_with(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        length = len(value.get_secret_value()) if value else 0
+        if info.data.get("social_warehouse_personal_data") == "hash" and length < SHORTEST_KEY:
+            raise ValueError("is too short" if length else "is needed to hash personal data")
+        return value
+
     @property
     def reporting_time_zone(self) -> ZoneInfo:
         """The zone in which reports cut their days."""
@@ -132,7 +156,10 @@ _WANTS = {
     "social_connect_max_wait_seconds": "a number of seconds, 0 or more",
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
+    "social_warehouse_personal_data": "one of keep, hash, drop",
+    "social_warehouse_personal_data_key": f"a secret text of {SHORTEST_KEY} characters or more",
 }
+_SECRET = {"social_connect_access_token", "social_warehouse_personal_data_key"}
 
 
 def read_settings(**overrides: Any) -> Settings:
@@ -151,8 +178,8 @@ def read_settings(**overrides: Any) -> Settings:
 
 def _explain(problem: Any) -> str:
     name = str(problem["loc"][0])
-    # A token's text must not be shown, not even a wrong one's.
-    got = "" if name == "social_connect_access_token" else f" is {problem['input']!r}:"
+    # A secret must not be shown, not even a wrong one.
+    got = "" if name in _SECRET else f" is {problem['input']!r}:"
     return f"{name.upper()}{got} {problem['msg'].removeprefix('Value error, ')}. It wants {_WANTS[name]}."
 
 

@@ -1,17 +1,19 @@
-"""One account: its organisation, the history of its messages, what a test did to them, and its state at a second."""
+"""One account: its organisation, its messages and cases, what a test did to them, and their state at a second."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
 
 from sandbox.acts import Act, apply
+from sandbox.cases import CATEGORY, SERVICE, CaseBook, StatusChanges, bind, render_case, title_of
+from sandbox.channels import CHANNELS
 from sandbox.history import DAY, NEVER, Flags, History, Slot, expected_count, plan
 from sandbox.hours import Instants
-from sandbox.mentions import Json, mention_id, render, text_of
+from sandbox.mentions import Json, case_id, mention_id, render, text_of
 from sandbox.organisation import Organisation, User
 
 STATUSES = ("new", "pending", "done")
@@ -19,16 +21,88 @@ _STATUS_SLOTS = ((Slot.PENDING, 1), (Slot.RESOLVE, 2), (Slot.REOPEN, 0), (Slot.S
 _REPLY_SLOTS = (Slot.BOT_REPLY, Slot.REPLY, Slot.SECOND_REPLY)
 
 
-class Account:
-    """An account of the sandbox. Instants are unix seconds, UTC.
+class Messages:
+    """Messages of one kind with what a test did to them: an account's inbox, or its cases.
 
-    Rows are positions in the order of arrival: first the planned messages, then those that a test added.
+    Instants are unix seconds, UTC. Rows are positions in the order of arrival: first the planned messages, then those
+    that a test added.
     """
 
-    def __init__(self, organisation: Organisation, *, seed: int, now: int, mentions: int, days: int) -> None:
+    sources: tuple[tuple[str, str], ...] = tuple((channel.service, channel.category) for channel in CHANNELS)
+    """`source.service` and `source.category` by position of the channel."""
+
+    kind: Literal["mentions", "cases"] = "mentions"
+    history: History
+
+    def __init__(self, organisation: Organisation, seed: int) -> None:
         self.organisation = organisation
         self.id = organisation.account_id
         self.seed = seed
+        self.added: list[tuple[int, Json]] = []
+        self.acts: dict[str, list[Act]] = {}
+        self.edits: dict[str, Json] = {}
+        self.deleted: set[str] = set()
+        self.revision = 0
+        self._rows: dict[str, int] = {}
+        self._indexed_count = 0
+        self._texts: list[str] = []
+        self._state: State | None = None
+
+    def state(self, now: int) -> "State":
+        """The messages at a second; made anew only when the clock or a test has changed something."""
+        if self._state is None or (self._state.now, self._state.revision) != (now, self.revision):
+            self._grow(now)
+            self._state = State(self, now)
+        return self._state
+
+    def planned_row(self, unique_id: str) -> int | None:
+        """The row of a planned message, visible yet or not."""
+        for row in range(self._indexed_count, len(self.history)):
+            self._rows[self.unique_id(row)] = row
+        self._indexed_count = len(self.history)
+        return self._rows.get(unique_id)
+
+    def unique_id(self, row: int) -> str:
+        """The `unique_id` of a planned message."""
+        raise NotImplementedError
+
+    def words(self, row_count: int) -> list[str]:
+        """The words of the first planned messages, in lower case."""
+        for row in range(len(self._texts), row_count):
+            self._texts.append(self._text(row).lower())
+        return self._texts[:row_count]
+
+    def render_planned(self, row: int, now: int) -> Json:
+        """A planned message as the API shows it, with what a test did to it."""
+        touched = bool(self.acts or self.edits)
+        unique_id = self.unique_id(row) if touched else ""
+        mention = self._render(row, now, self.acts.get(unique_id, []))
+        return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
+
+    def render_added(self, position: int, now: int) -> Json:
+        """A message that a test added, as given, with what a test did to it afterwards."""
+        mention = deepcopy(self.added[position][1])
+        unique_id = mention["unique_id"]
+        for act in self.acts.get(unique_id, []):
+            if act.at <= now:
+                apply(mention, act, (mention.get("date") or {}).get("published"))
+        return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
+
+    def _grow(self, now: int) -> None:
+        raise NotImplementedError
+
+    def _text(self, row: int) -> str:
+        raise NotImplementedError
+
+    def _render(self, row: int, now: int, acts: list[Act]) -> Json:
+        raise NotImplementedError
+
+
+class Account(Messages):
+    """An account of the sandbox: its organisation, its inbox and, drawn from that, everything else that it holds."""
+
+    def __init__(self, organisation: Organisation, *, seed: int, now: int, mentions: int, days: int) -> None:
+        super().__init__(organisation, seed)
         self._founded_at = now
         self._per_day = mentions / days
         self._authors = max(40, mentions // 3)
@@ -42,64 +116,30 @@ class Account:
             authors=self._authors,
         )
         self._spans = 0
-        self.added: list[tuple[int, Json]] = []
-        self.acts: dict[str, list[Act]] = {}
-        self.edits: dict[str, Json] = {}
-        self.deleted: set[str] = set()
-        self.revision = 0
-        self._rows: dict[str, int] = {}
-        self._indexed_count = 0
-        self._texts: list[str] = []
-        self._state: State | None = None
-
-    def state(self, now: int) -> "State":
-        """The account at a second; made anew only when the clock or a test has changed something."""
-        if self._state is None or (self._state.now, self._state.revision) != (now, self.revision):
-            self._grow(now)
-            self._state = State(self, now)
-        return self._state
+        self.cases = Cases(self)
 
     def user(self, user_id: int) -> User | None:
         """The user with this id."""
         return next((user for user in self.organisation.users if user.id == user_id), None)
-
-    def planned_row(self, unique_id: str) -> int | None:
-        """The row of a planned message, visible yet or not."""
-        for row in range(self._indexed_count, len(self.history)):
-            self._rows[self.unique_id(row)] = row
-        self._indexed_count = len(self.history)
-        return self._rows.get(unique_id)
 
     def unique_id(self, row: int) -> str:
         """The `unique_id` of a planned message."""
         topic = self.organisation.topics[self.history.topic[row]]
         return f"{topic.id}_{mention_id(self.seed, self.id, int(self.history.serial[row]))}"
 
-    def words(self, row_count: int) -> list[str]:
-        """The words of the first planned messages, in lower case."""
-        for row in range(len(self._texts), row_count):
-            self._texts.append(text_of(self.organisation, self.history, row, self.seed).lower())
-        return self._texts[:row_count]
+    def conversation(self, case: int, now: int) -> list[int]:
+        """The rows of the visible messages of a visible case, oldest first."""
+        state, book = self.state(now), self.cases.book
+        unique_id = self.cases.unique_id(case)
+        linked = [row for row, linked_at in book.links_of(case) if row < state.planned and linked_at <= now]
+        if state.touched:
+            named = state.named_cases
+            linked = [row for row in linked if row not in state.touched or unique_id in named.get(row, ())]
+            linked += [row for row, cases in named.items() if unique_id in cases and row not in linked]
+        return [row for row in linked if state.alive[row]]
 
-    def render_planned(self, row: int, now: int) -> Json:
-        """A planned message as the API shows it, with what a test did to it."""
-        touched = bool(self.acts or self.edits)
-        unique_id = self.unique_id(row) if touched else ""
-        mention = render(
-            self.organisation, self.history, row, seed=self.seed, now=now, extra=self.acts.get(unique_id, [])
-        )
-        return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
-
-    def render_added(self, position: int, now: int) -> Json:
-        """A message that a test added, as given, with what a test did to it afterwards."""
-        mention = deepcopy(self.added[position][1])
-        unique_id = mention["unique_id"]
-        for act in self.acts.get(unique_id, []):
-            if act.at <= now:
-                apply(mention, act, (mention.get("date") or {}).get("published"))
-        return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
-
-    def _grow(self, now: int) -> None:
+    def grow(self, now: int) -> None:
+        """Plan what happens up to `now`."""
         while self._founded_at + self._spans * DAY < now:
             start = self._founded_at + self._spans * DAY + 1
             self._spans += 1
@@ -116,11 +156,75 @@ class Account:
             )
             self.history = self.history.followed_by(later)
 
+    def _grow(self, now: int) -> None:
+        self.grow(now)
+        self.cases.bind()
+
+    def _text(self, row: int) -> str:
+        return text_of(self.organisation, self.history, row, self.seed)
+
+    def _render(self, row: int, now: int, acts: list[Act]) -> Json:
+        case = int(self.cases.book.case_of[row])
+        return render(
+            self.organisation,
+            self.history,
+            row,
+            seed=self.seed,
+            now=now,
+            extra=acts,
+            case_serial=None if case < 0 else int(self.cases.history.serial[case]),
+        )
+
+
+class Cases(Messages):
+    """The cases of an account, which are mentions of their own."""
+
+    sources = ((SERVICE, CATEGORY),) * len(CHANNELS)
+    kind = "cases"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account.organisation, account.seed)
+        self.account = account
+        self.book: CaseBook
+        self._bound: tuple[int, int] | None = None
+        self.bind()
+
+    def unique_id(self, row: int) -> str:
+        """The `unique_id` of a case."""
+        topic = self.organisation.topics[self.history.topic[row]]
+        return f"{topic.id}_{case_id(self.seed, self.id, int(self.history.serial[row]))}"
+
+    def bind(self) -> None:
+        """Work out the cases of the account's history as far as it is planned."""
+        changes = {unique_id: [act for act in acts if act.status] for unique_id, acts in self.acts.items()}
+        bound = (len(self.account.history), sum(map(len, changes.values())))
+        if bound == self._bound:
+            return
+        changed: StatusChanges = {}
+        for unique_id, acts in changes.items():
+            row = self.planned_row(unique_id)
+            if acts and row is not None:
+                changed[int(self.book.opener[row])] = [(act.at, str(act.status)) for act in acts]
+        self._bound = bound
+        self.book = bind(self.account.history, changed)
+        self.history = self.book.history
+        self._rows, self._indexed_count, self._texts = {}, 0, []
+
+    def _grow(self, now: int) -> None:
+        self.account.grow(now)
+        self.bind()
+
+    def _text(self, row: int) -> str:
+        return title_of(self.organisation, self.book, row, self.seed)
+
+    def _render(self, row: int, now: int, acts: list[Act]) -> Json:
+        return render_case(self.organisation, self.book, row, seed=self.seed, now=now, extra=acts)
+
 
 class State:
-    """What can be asked about an account's visible messages at one second, as columns with one entry a row."""
+    """What can be asked about the visible messages of an account at one second, as columns with one entry a row."""
 
-    def __init__(self, account: Account, now: int) -> None:
+    def __init__(self, account: Messages, now: int) -> None:
         self.account = account
         self.organisation = account.organisation
         self.now = now
@@ -129,6 +233,7 @@ class State:
         self.added = [position for position, (added_at, _) in enumerate(account.added) if added_at <= now]
         self.size = self.planned + len(self.added)
         self.orders: dict[str, Instants] = {}
+        self.measures: dict[str, Instants] = {}
         added_at = [account.added[position][0] for position in self.added]
         self.added_at: Instants = np.concatenate(
             [account.history.added_at[: self.planned], np.array(added_at, dtype=np.int64)]
@@ -142,9 +247,14 @@ class State:
         return {row: self.mention(row) for row in [*sorted(planned), *range(self.planned, self.size)]}
 
     @cached_property
+    def named_cases(self) -> dict[int, tuple[str, ...]]:
+        """The `unique_id`s of the cases that the touched mentions say they are part of."""
+        return {row: _cases_of(mention) for row, mention in self.touched.items()}
+
+    @cached_property
     def alive(self) -> Flags:
-        """Rows that nobody has deleted."""
-        alive = np.ones(self.size, dtype=np.bool_)
+        """Rows that nobody has deleted, of topics that are there."""
+        alive = ~np.isin(self.topic_id, list(self.organisation.closed_topic_ids))
         for unique_id in self.account.deleted:
             row = self.row(unique_id)
             if row is not None:
@@ -178,19 +288,19 @@ class State:
         status = np.where(self.account.history.brand[: self.planned], 2, 0)
         for slot, value in _STATUS_SLOTS:
             status = np.where(self.done_by_now[:, slot] >= 0, value, status)
-        return self._column(status, lambda mention: _position(STATUSES, mention.get("status")))
+        return self.column(status, lambda mention: _position(STATUSES, mention.get("status")))
 
     @cached_property
     def last_action_at(self) -> Instants:
         """When the newest action was; -1 without actions."""
-        return self._column(self.done_by_now.max(axis=1, initial=-1), lambda mention: _newest(_actions(mention)))
+        return self.column(self.done_by_now.max(axis=1, initial=-1), lambda mention: _newest(_actions(mention)))
 
     @cached_property
     def last_status_at(self) -> Instants:
         """When the status was last changed; -1 when never."""
         slots = [slot for slot, _ in _STATUS_SLOTS]
         latest = self.done_by_now[:, slots].max(axis=1, initial=-1)
-        return self._column(
+        return self.column(
             latest, lambda mention: _newest(action for action in _actions(mention) if action["type"] == "status")
         )
 
@@ -199,7 +309,7 @@ class State:
         """`timestamps.response_time`; -1 when there is none."""
         first = self._first_reply_at
         published_at = self.account.history.published_at[: self.planned]
-        return self._column(
+        return self.column(
             np.where(first == NEVER, -1, first - published_at),
             lambda mention: int((mention.get("timestamps") or {}).get("response_time", -1)),
         )
@@ -215,14 +325,14 @@ class State:
                 here = (history.second_agent[: self.planned] == index) & (first != NEVER) & ~by_bot
                 hours = user.schedule.calendar
                 seconds[here] = hours.elapsed(first[here]) - hours.elapsed(history.published_at[: self.planned][here])
-        return self._column(
+        return self.column(
             seconds, lambda mention: int((mention.get("timestamps") or {}).get("response_time_during_bh", -1))
         )
 
     @cached_property
     def followers(self) -> Instants:
         """Followers of the author; -1 when unknown."""
-        return self._column(self.account.history.followers[: self.planned], None)
+        return self.column(self.account.history.followers[: self.planned], None)
 
     @cached_property
     def tags(self) -> Instants:
@@ -266,7 +376,8 @@ class State:
         first: Instants = np.where(times <= self.now, times, NEVER).min(axis=1, initial=NEVER)
         return first
 
-    def _column(self, planned: Instants, of_mention: Callable[[Json], int] | None) -> Instants:
+    def column(self, planned: Instants, of_mention: Callable[[Json], int] | None) -> Instants:
+        """A column from what is planned, and from what is shown of the mentions that a test added or changed."""
         values = np.concatenate([planned, np.full(self.size - self.planned, -1, dtype=np.int64)])
         if of_mention is not None:
             for row, mention in self.touched.items():
@@ -281,6 +392,11 @@ def _position(names: tuple[str, ...], name: Any) -> int:
 def _actions(mention: Json) -> list[Json]:
     actions = mention.get("actions")
     return list(actions) if isinstance(actions, list) else []
+
+
+def _cases_of(mention: Json) -> tuple[str, ...]:
+    identifiers = (mention.get("part_of_cases") or {}).get("mention_identifiers") or []
+    return tuple(identifier["unique_id"] for identifier in identifiers)
 
 
 def _newest(actions: Iterable[Json]) -> int:

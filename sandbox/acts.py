@@ -73,7 +73,7 @@ def apply(mention: Json, act: Act, published_at: int | None) -> None:
     if act.handled_by is not None:
         mention["handled_by"] = act.handled_by
     _EFFECTS.get(act.kind, _no_effect)(mention, act)
-    mention.setdefault("actions", []).insert(0, _action(act, metadata))
+    mention.setdefault("actions", []).insert(0, action_json(act, metadata))
 
 
 def user_assignee(user: User) -> Json:
@@ -90,7 +90,8 @@ def _stamp(timestamps: Json, name: str, act: Act, published_at: int | None) -> N
         timestamps[f"{name}_during_bh"] = act.user.schedule.calendar.seconds_between(published_at, act.at)
 
 
-def _action(act: Act, metadata: Json | list[Any] | None) -> Json:
+def action_json(act: Act, metadata: Json | list[Any] | None = None) -> Json:
+    """Object mention_action."""
     shown: Json = {}
     if act.user is not None:
         shown["user"] = {"id": str(act.user.id), "name": act.user.name}
@@ -117,7 +118,10 @@ def _description(act: Act) -> str:
         "property": f"Priority changed to {act.priority}",
         "csat_reply": f"Customer answered the satisfaction survey: {act.score}",
         "case_linked": "Linked to a case",
+        "case_unlinked": "Taken out of a case",
         "mark_todo": "To-do marked",
+        "post_draft_created": "Draft created",
+        "post_awaitingapproval_created": "Post submitted for approval",
         "erase_pii_content": "Personal information and content erased",
     }
     return texts.get(act.kind, act.kind.replace("_", " ").capitalize())
@@ -181,6 +185,11 @@ def _link_case(mention: Json, act: Act) -> None:
         mention["part_of_cases"] = {"mention_identifiers": [*linked, act.case]}
 
 
+def _unlink_case(mention: Json, act: Act) -> None:
+    linked = (mention.get("part_of_cases") or {}).get("mention_identifiers", [])
+    mention["part_of_cases"] = {"mention_identifiers": [case for case in linked if case != act.case]}
+
+
 def _mark_todo(mention: Json, act: Act) -> None:
     if act.todo is not None:
         others = [todo for todo in mention.get("todos", []) if todo["id"] != act.todo["id"]]
@@ -203,6 +212,7 @@ _EFFECTS: dict[str, Callable[[Json, Act], None]] = {
     "property": _set_priority,
     "csat_reply": _answer_survey,
     "case_linked": _link_case,
+    "case_unlinked": _unlink_case,
     "mark_todo": _mark_todo,
     "erase_pii_content": _erase,
 }

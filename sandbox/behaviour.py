@@ -39,3 +39,24 @@ class Behaviour:
 
     escaped_slashes: bool = True
     r"""Whether JSON writes `/` as `\/`, as PHP does unless told otherwise."""
+
+    without_permission: frozenset[str] = frozenset()
+    """Paths, without the account (`settings/teams`), that the token's user may not read: 403 `no_permission`."""
+
+    not_in_plan: frozenset[str] = frozenset()
+    """Paths, without the account (`crisis/plans`), that the account's plan lacks: 403 `feature_limit_reached`."""
+
+    publisher_window: Literal["added", "published"] = "added"
+    """Which date of a post the window of publisher/mentions applies to; a post without a publication has the other."""
+
+    newest_change_first: bool = True
+    """Whether settings/history and security/audit begin with the newest entry."""
+
+    statistics_zone: str = "Europe/Brussels"
+    """IANA zone in which the hours, days, weeks and months of insights/facets begin."""
+
+    statistics_of_times: Literal["mean", "median"] = "mean"
+    """What insights/facets gives for the times, in seconds, and the ratings of several mentions."""
+
+    statistics_without_values: Literal["null", "zero"] = "null"
+    """What insights/facets gives for the times and ratings of mentions of which none has one. Counts are 0."""

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import TypeVar
 from zlib import crc32
 
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.int64]
+
 _MASK = 2**64 - 1
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 Option = TypeVar("Option")
 
@@ -52,3 +58,41 @@ class Draw:
         """Text of `count` decimal digits that does not start with a zero (up to 19)."""
         lowest: int = 10 ** (count - 1)
         return str(lowest + self.number(name) % (9 * lowest))
+
+
+class Draws:
+    """The draws of many things at once: each gets what `Draw` gives it by itself.
+
+    The parts of an identity are whole numbers, or arrays of them with one entry a thing.
+    """
+
+    __slots__ = ("keys",)
+
+    def __init__(self, *identity: int | Numbers) -> None:
+        size = max(np.size(part) for part in identity if isinstance(part, np.ndarray))
+        keys = np.full(size, 0x9E3779B97F4A7C15, dtype=np.uint64)
+        for part in identity:
+            keys = _stirred((keys ^ np.asarray(part).astype(np.uint64)) * _FIRST)
+        self.keys = keys
+
+    def numbers(self, name: str) -> npt.NDArray[np.uint64]:
+        """A 64-bit number each."""
+        return _stirred((self.keys ^ np.uint64(crc32(name.encode()))) * _FIRST)
+
+    def below(self, bound: int, name: str) -> Numbers:
+        """A whole number each from 0 up to, not including, `bound`."""
+        return (self.numbers(name) % np.uint64(bound)).astype(np.int64)
+
+    def chance(self, share: float, name: str) -> npt.NDArray[np.bool_]:
+        """True for about this share (0 to 1, not included) of the things."""
+        return self.numbers(name) < np.uint64(int(share * _MASK))
+
+    def digits(self, count: int, name: str) -> Numbers:
+        """A number each of `count` decimal digits (up to 18)."""
+        lowest: int = 10 ** (count - 1)
+        return lowest + self.below(9 * lowest, name)
+
+
+def _stirred(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    values = (values ^ values >> np.uint64(27)) * _SECOND
+    return values ^ values >> np.uint64(31)

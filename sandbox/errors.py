@@ -34,3 +34,8 @@ def not_found(what: str) -> ApiError:
 def no_permission(what: str) -> ApiError:
     """Something that the token may not see."""
     return ApiError(403, "no_permission", f"You have no permission to {what}.")
+
+
+def feature_limit_reached(feature: str) -> ApiError:
+    """Something that the account's plan does not have."""
+    return ApiError(403, "feature_limit_reached", f"The plan of this account does not have {feature}.")

@@ -64,12 +64,20 @@ class Slot(IntEnum):
     ERASE = 24
 
 
+# What can happen to a case after it was opened.
+CASE_SLOTS = (
+    *(Slot.ASSIGN, Slot.PRIORITY, Slot.NOTE, Slot.TAG, Slot.PENDING, Slot.REPLY, Slot.RESOLVE),
+    *(Slot.REOPEN, Slot.SECOND_REPLY, Slot.SECOND_RESOLVE),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Messages in the order in which they were added; every array has one entry a message.
 
     `topic`, `channel`, `language` and the agents are positions in their lists, the tag columns are sets of positions of
     tags as bits. `times[:, slot]` is when that slot happens, or NEVER. Messages found by two topics share a `serial`.
+    `case_times[:, index]` is when CASE_SLOTS[index] happens to the case that this message opens, should it open one.
     """
 
     serial: Instants
@@ -93,6 +101,7 @@ class History:
     tags_removed: Instants
     tags_late: Instants
     times: Instants
+    case_times: Instants
 
     def __len__(self) -> int:
         return len(self.serial)
@@ -141,7 +150,9 @@ def plan(
     order = np.lexsort((columns["serial"], columns["added_at"]))
     columns = {name: values[order] for name, values in columns.items()}
     columns |= _tags(dice, organisation)
-    columns |= _Lives(dice, organisation, columns).columns()
+    lives = _Lives(dice, organisation, columns)
+    columns |= lives.columns()
+    columns["case_times"] = lives.case_times(columns["first_agent"], columns["second_agent"])
     return History(**columns)
 
 
@@ -286,6 +297,27 @@ class _Lives:
             "by_automation": automatic | (bot & ~handed_over),
             "times": self.times,
         }
+
+    def case_times(self, first: Instants, second: Instants) -> Instants:
+        """The times of CASE_SLOTS, as if every message that is linked to a case had opened it."""
+        dice = self.dice
+        opened_at = np.minimum(self.times[:, Slot.CASE_AUTO], self.times[:, Slot.CASE_MANUAL])
+        opens = opened_at != NEVER
+        self.times = np.full_like(self.times, NEVER)
+        self.now = np.where(opens, opened_at, 0)
+        self._work(Slot.ASSIGN, opens & dice.share(0.8), first, dice.duration(1_500, 1.2))
+        self._work(Slot.PRIORITY, opens & dice.share(0.3), first, dice.duration(60, 1.0))
+        self._work(Slot.NOTE, opens & dice.share(0.2), first, dice.duration(400, 1.2))
+        self._work(Slot.TAG, opens & dice.share(0.4), first, dice.duration(120, 1.1))
+        self._work(Slot.PENDING, opens & dice.share(0.35), first, dice.duration(2_400, 1.3))
+        self._work(Slot.REPLY, opens & dice.share(0.75), second, dice.duration(1_800, 1.4))
+        resolved = opens & dice.share(0.85)
+        self._work(Slot.RESOLVE, resolved, second, dice.duration(5 * HOUR, 1.3))
+        reopened = resolved & dice.share(0.15)
+        self._at(Slot.REOPEN, reopened, self.now + dice.duration(10 * HOUR, 1.2))
+        self._work(Slot.SECOND_REPLY, reopened & dice.share(0.7), second, dice.duration(2_000, 1.3))
+        self._work(Slot.SECOND_RESOLVE, reopened & dice.share(0.85), second, dice.duration(HOUR, 1.4))
+        return self.times[:, list(CASE_SLOTS)]
 
     def _agents(self) -> Instants:
         """Somebody of the topic's team who handles messages; some do more than others."""

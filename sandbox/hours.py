@@ -25,26 +25,24 @@ class Period:
 
 
 class Calendar:
-    """The half-open UTC intervals of a weekly timetable from 2016 to 2034, in unix seconds.
+    """The half-open UTC intervals of working time from 2016 to 2034, in unix seconds.
 
     Times outside those years count as outside working hours.
     """
 
-    def __init__(self, zone: str, periods: tuple[Period, ...]) -> None:
-        timezone = ZoneInfo(zone)
-        spans: list[tuple[int, int]] = []
-        for offset in range((LAST_DAY - FIRST_DAY).days + 1):
-            day = FIRST_DAY + timedelta(days=offset)
-            spans += [
-                (_instant(day, period.start, timezone), _instant(day, period.end, timezone))
-                for period in periods
-                if period.dayofweek == day.isoweekday()
-            ]
-        spans = sorted(span for span in spans if span[0] < span[1])
-        self.starts: Instants = np.array([span[0] for span in spans], dtype=np.int64)
-        self.ends: Instants = np.array([span[1] for span in spans], dtype=np.int64)
-        lengths = self.ends - self.starts
+    def __init__(self, starts: Instants, ends: Instants) -> None:
+        self.starts = starts
+        self.ends = ends
+        lengths = ends - starts
         self._before: Instants = np.cumsum(lengths) - lengths
+
+    def followed_by(self, later: "Calendar", at: int) -> "Calendar":
+        """This calendar up to an instant, and another one from then on."""
+        kept, new = self.starts < at, later.ends > at
+        return Calendar(
+            np.concatenate([self.starts[kept], np.maximum(later.starts[new], at)]),
+            np.concatenate([np.minimum(self.ends[kept], at), later.ends[new]]),
+        )
 
     def elapsed(self, instants: Any) -> Instants:
         """Working seconds between the calendar's first instant and each given one."""
@@ -74,7 +72,19 @@ class Calendar:
 @cache
 def calendar(zone: str, periods: tuple[Period, ...]) -> Calendar:
     """The calendar of a timetable; made once per process, since thousands of days are resolved in the zone."""
-    return Calendar(zone, periods)
+    timezone = ZoneInfo(zone)
+    spans: list[tuple[int, int]] = []
+    for offset in range((LAST_DAY - FIRST_DAY).days + 1):
+        day = FIRST_DAY + timedelta(days=offset)
+        spans += [
+            (_instant(day, period.start, timezone), _instant(day, period.end, timezone))
+            for period in periods
+            if period.dayofweek == day.isoweekday()
+        ]
+    spans = sorted(span for span in spans if span[0] < span[1])
+    return Calendar(
+        np.array([span[0] for span in spans], dtype=np.int64), np.array([span[1] for span in spans], dtype=np.int64)
+    )
 
 
 def _instant(day: date, clock: str, timezone: ZoneInfo) -> int:

@@ -2,11 +2,11 @@
 
 import html
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from sandbox import texts
 from sandbox.acts import PRIORITIES, Act, apply, user_assignee
-from sandbox.channels import CHANNELS
+from sandbox.channels import CHANNELS, Channel
 from sandbox.draws import Draw, mix
 from sandbox.history import History, Slot
 from sandbox.organisation import LANGUAGES, SENTIMENTS, Organisation, Team, User, profile_id
@@ -15,13 +15,17 @@ Json = dict[str, Any]
 
 WEB = "https://app.engagor.com"
 API = "https://api.engagor.com"
-FOUR_WEEKS = 28 * 86_400
+
+AUTHOR_TAGS = ("VIP", "Klant sinds 2019 (Gent)")
+HASHTAGS = ("Aurelle", "fail", "Télécom", "5G", "กสทช")
+APPLICATIONS = ("Facebook for Android", "web", "iOS", "API — Zapier")
+SITES = ("cobblehillblog.com", "le-blog-télécom.example", "nieuwsblad.be", "lesoir.be")
 
 _ID_BASE = 4 * 10**16
 _ID_SPACE = 10**16
 _ID_STEP = 3_781_927_463_263_421  # odd and no multiple of five, so every serial number gets an id of its own
 
-_PLACES = (
+PLACES = (
     ("EU", "BE", "Gent", "East Flanders", 3.7174, 51.0543),
     ("EU", "BE", "Liège", "Wallonia", 5.5797, 50.6326),
     ("EU", "FR", "Orléans", "Centre-Val de Loire", 1.9093, 47.9030),
@@ -37,9 +41,9 @@ def mention_id(seed: int, account_id: int, serial: int) -> str:
     return str(_ID_BASE + (serial * _ID_STEP + mix(seed, account_id)) % _ID_SPACE)
 
 
-def case_id(*identity: int) -> str:
-    """The 17-digit `id` of a case."""
-    return str(_ID_BASE + _ID_SPACE + mix(*identity) % _ID_SPACE)
+def case_id(seed: int, account_id: int, serial: int) -> str:
+    """The 17-digit `id` of the case that was opened by the message with this serial number."""
+    return str(_ID_BASE + _ID_SPACE + (serial * _ID_STEP + mix(seed, account_id, 1)) % _ID_SPACE)
 
 
 def permalink(account_id: int, topic_id: int, identifier: str) -> str:
@@ -49,22 +53,94 @@ def permalink(account_id: int, topic_id: int, identifier: str) -> str:
 
 def text_of(organisation: Organisation, history: History, row: int, seed: int) -> str:
     """The words of a message before any markup; what the filter's `content:` looks at."""
-    return _Incoming(organisation, history, row, seed).text()
+    return Incoming(organisation, history, row, seed).text()
 
 
-def render(organisation: Organisation, history: History, row: int, *, seed: int, now: int, extra: list[Act]) -> Json:
-    """The planned mention of a row as of `now`, with the `extra` deeds of a test among its own."""
-    incoming = _Incoming(organisation, history, row, seed)
+def identifier_json(account_id: int, topic_id: int, identifier: str) -> Json:
+    """Object mention_identifier."""
+    return {
+        "id": identifier,
+        "unique_id": f"{topic_id}_{identifier}",
+        "permalink": permalink(account_id, topic_id, identifier),
+        "topic": {"id": topic_id},
+    }
+
+
+def render(
+    organisation: Organisation,
+    history: History,
+    row: int,
+    *,
+    seed: int,
+    now: int,
+    extra: list[Act],
+    case_serial: int | None = None,
+) -> Json:
+    """The planned mention of a row as of `now`, with the `extra` deeds of a test among its own.
+
+    `case_serial` is the serial number of the message that opened the case to which this one is linked, if it is.
+    """
+    incoming = Incoming(organisation, history, row, seed)
+    life = Life(incoming, history, row, case_serial)
     mention = incoming.mention()
-    deeds = _Life(incoming, history, row).deeds(now)
-    if extra:
-        deeds = sorted(deeds + [act for act in extra if act.at <= now], key=lambda act: act.at)
-    for act in deeds:
+    for act in in_order(life.deeds(now), extra, now):
         apply(mention, act, incoming.published_at)
     return mention
 
 
-class _Incoming:
+def in_order(planned: list[Act], extra: list[Act], now: int) -> list[Act]:
+    """The planned deeds and among them the `extra` ones up to `now`, oldest first."""
+    return sorted(planned + [act for act in extra if act.at <= now], key=lambda act: act.at) if extra else planned
+
+
+def person_json(channel: Channel, person: Draw) -> Json:
+    """Object author for somebody of the public."""
+    style = channel.author
+    if style == "number":
+        return {"id": int(person.digits(10, "id")), "managed": False}
+    name = texts.person(person)
+    if style == "domain":
+        icon = f"{WEB}/global/img/icon/sources/source-{channel.category}-60.png"
+        return {"name": name, "id": site_of(person), "img": icon, "managed": False}
+    author: Json = {"name": name, "fullname": name, "id": _person_id(channel, person, name)}
+    if style == "handle":
+        author["name"] = f"{_first_name(name)}_{person.digits(3, 'handle')}"
+        author["url"] = f"https://{channel.domain}/{author['id']}"
+    if person.chance(0.6, "avatar"):
+        author["img"] = f"https://{channel.domain}/avatars/{author['id']}.jpg"
+    author["managed"] = False
+    if person.chance(0.15, "tags"):
+        author["tags"] = list(AUTHOR_TAGS[: 1 + person.below(2, "tag count")])
+    elif person.chance(0.1, "no tags"):
+        author["tags"] = []
+    return author
+
+
+def site_of(person: Draw) -> str:
+    """The site on which somebody writes; all that is known of who writes there."""
+    return person.pick(SITES, "site")
+
+
+def phone_of(person: Draw) -> str:
+    """A telephone number."""
+    return f"+32{person.digits(9, 'phone')}"
+
+
+def _person_id(channel: Channel, person: Draw, name: str) -> Any:
+    digits = person.digits(15, "id")
+    identifiers: dict[str, Any] = {
+        "phone": phone_of(person),
+        "address": f"{_first_name(name)}.{digits[:3]}@example.org",
+        "visitor": int(digits[:6]),
+    }
+    return identifiers.get(channel.author, digits)
+
+
+def _first_name(name: str) -> str:
+    return name.split(maxsplit=1)[0].lower()
+
+
+class Incoming:
     """A message at the moment it was added."""
 
     def __init__(self, organisation: Organisation, history: History, row: int, seed: int) -> None:
@@ -84,9 +160,10 @@ class _Incoming:
         self.published_at = int(history.published_at[row])
         self.tags = tag_names(organisation, int(history.tags_base[row]))
         self.type = self.draw.pick(self.channel.message_types, "type")
-        self.case_key = (seed, self.account_id, self.topic.id, self.author.key, self.added_at // FOUR_WEEKS)
+        self.seed = seed
 
     def text(self) -> str:
+        """Its words before any markup."""
         if self.brand:
             text = texts.reply(self.draw, self.language, "brand reply")
         else:
@@ -118,7 +195,7 @@ class _Incoming:
         if self.tags or not self.channel.private:
             mention["tags"] = list(self.tags)
         mention["timestamps"] = {"handle_time": 0}
-        mention["author"] = self._author()
+        mention["author"] = self.author_json()
         if self.type in {"retweet", "shared"}:
             mention["original_author"] = self._original_author()
         mention["assignment"] = {"user_ids": [], "team_ids": [], "comments": ""}
@@ -131,7 +208,7 @@ class _Incoming:
         return not self.channel.private and not self.channel.review and self.draw.chance(0.3, "entities")
 
     def _hashtag(self) -> str:
-        return self.draw.pick(("Aurelle", "fail", "Télécom", "5G", "กสทช"), "hashtag")
+        return self.draw.pick(HASHTAGS, "hashtag")
 
     def _stripped_message(self) -> Json:
         return {"language": self.language, "sentiment": self.sentiment}
@@ -271,13 +348,13 @@ class _Incoming:
             source["thread_id"] = self._message_id("thread")
         domain = channel.domain
         if channel.author == "domain":
-            domain = source["domain"] = self._site()
+            domain = source["domain"] = site_of(self.author)
         if not channel.private:
             source["url"] = f"https://{domain}/{message_id}?ref=1&lang={self.language}"
         if draw.chance(0.3, "application"):
-            source["application"] = draw.pick(("Facebook for Android", "web", "iOS", "API — Zapier"), "client")
+            source["application"] = draw.pick(APPLICATIONS, "client")
         if channel.author != "domain":
-            source |= {"profile": profile_id(topic, channel), "profile_name": f"Aurelle {topic.name}"}
+            source |= {"profile": profile_id(topic, channel), "profile_name": topic.profile_name}
         if draw.chance(0.4, "identifiers"):
             source["identifiers"] = {
                 "document_id": int(draw.digits(9, "document")),
@@ -306,50 +383,15 @@ class _Incoming:
         user = self.draw.pick(self.organisation.users, "sender")
         return {"type": "user", "id": str(user.id), "name": user.name}
 
-    def _site(self) -> str:
-        return self.author.pick(("cobblehillblog.com", "le-blog-télécom.example", "nieuwsblad.be", "lesoir.be"), "site")
-
-    def _author(self) -> Json:
-        if self.brand:
-            return self._brand_author()
-        style = self.channel.author
-        if style == "number":
-            return {"id": int(self.author.digits(10, "id")), "managed": False}
-        name = texts.person(self.author)
-        if style == "domain":
-            icon = f"{WEB}/global/img/icon/sources/source-{self.channel.category}-60.png"
-            return {"name": name, "id": self._site(), "img": icon, "managed": False}
-        first_name = name.split(maxsplit=1)[0].lower()
-        author: Json = {"name": name, "fullname": name, "id": self._author_id(first_name)}
-        if style == "handle":
-            author["name"] = f"{first_name}_{self.author.digits(3, 'handle')}"
-            author["url"] = f"https://{self.channel.domain}/{author['id']}"
-        if self.author.chance(0.6, "avatar"):
-            author["img"] = f"https://{self.channel.domain}/avatars/{author['id']}.jpg"
-        author["managed"] = False
-        if self.author.chance(0.15, "tags"):
-            author["tags"] = ["VIP", "Klant sinds 2019 (Gent)"][: 1 + self.author.below(2, "tag count")]
-        elif self.author.chance(0.1, "no tags"):
-            author["tags"] = []
-        return author
-
-    def _author_id(self, first_name: str) -> Any:
-        digits = self.author.digits(15, "id")
-        identifiers: dict[str, Any] = {
-            "phone": self._phone(),
-            "address": f"{first_name}.{digits[:3]}@example.org",
-            "visitor": int(digits[:6]),
-        }
-        return identifiers.get(self.channel.author, digits)
-
-    def _phone(self) -> str:
-        return f"+32{self.author.digits(9, 'phone')}"
+    def author_json(self) -> Json:
+        """Object author."""
+        return self._brand_author() if self.brand else person_json(self.channel, self.author)
 
     def _brand_author(self) -> Json:
         service_id = profile_id(self.topic, self.channel)
         if self.channel.stripped:
             return {"id": int(service_id), "managed": True}
-        return {"name": "AurelleCare", "fullname": f"Aurelle {self.topic.name}", "id": service_id, "managed": True}
+        return {"name": "AurelleCare", "fullname": self.topic.profile_name, "id": service_id, "managed": True}
 
     def _original_author(self) -> Json:
         original = Draw(self.author.key, 1)
@@ -407,7 +449,7 @@ class _Incoming:
             mention["service_details"] = details
 
     def _location(self) -> Json:
-        continent, country, city, region, longitude, latitude = self.draw.pick(_PLACES, "place")
+        continent, country, city, region, longitude, latitude = self.draw.pick(PLACES, "place")
         location: Json = {"continent": continent, "country": country}
         if self.draw.chance(0.7, "city"):
             location |= {"city": city, "region": region}
@@ -434,7 +476,7 @@ class _Incoming:
     def _service_details(self) -> Any:
         draw, name = self.draw, self.channel.name
         if name == "sms":
-            return [{"author_phone": self._phone()}]
+            return [{"author_phone": phone_of(self.author)}]
         if name == "location_reviews":
             number, street = (
                 draw.digits(4, "place"),
@@ -452,11 +494,12 @@ class _Incoming:
         return [] if name == "tripadvisor" else None
 
 
-class _Life:
+class Life:
     """The planned deeds of a message, in the order in which they happen."""
 
-    def __init__(self, incoming: _Incoming, history: History, row: int) -> None:
+    def __init__(self, incoming: Incoming, history: History, row: int, case_serial: int | None) -> None:
         self.incoming = incoming
+        self.case_serial = case_serial
         self.organisation = incoming.organisation
         self.draw = Draw(incoming.draw.key, incoming.topic.id)
         self.first: User = self.organisation.users[history.first_agent[row]]
@@ -471,62 +514,62 @@ class _Life:
 
     def deeds(self, now: int) -> list[Act]:
         """Every planned deed up to `now`, oldest first (slots are in that order)."""
-        return [_PLANNED[slot](self, slot, at) for slot, at in zip(Slot, self.times, strict=True) if at <= now]
+        return [self._planned[slot](self, slot, at) for slot, at in zip(Slot, self.times, strict=True) if at <= now]
 
     def by_agent(self, kind: str, slot: Slot, at: int, user: User, **fields: Any) -> Act:
+        """A deed of an agent, who spends some seconds on it."""
         seconds = 12 + self.draw.below(420, f"handle {slot}")
         return Act(kind=kind, at=at, user=user, handle_seconds=seconds, **fields)
 
     def by_rule(self, kind: str, slot: Slot, at: int, **fields: Any) -> Act:
+        """A deed of automation."""
         return Act(kind=kind, at=at, empty_user=self.draw.chance(0.4, f"empty user {slot}"), **fields)
 
-    def tags(self, column: str) -> tuple[str, ...]:
+    def _tags(self, column: str) -> tuple[str, ...]:
         return tag_names(self.organisation, int(getattr(self.history, column)[self.row]))
 
-    def auto_tag(self, slot: Slot, at: int) -> Act:
-        return self.by_rule("tag", slot, at, tags_added=self.tags("tags_auto"))
+    def _auto_tag(self, slot: Slot, at: int) -> Act:
+        return self.by_rule("tag", slot, at, tags_added=self._tags("tags_auto"))
 
-    def auto_assign(self, slot: Slot, at: int) -> Act:
+    def _auto_assign(self, slot: Slot, at: int) -> Act:
         return self.by_rule("assign", slot, at, assignees=(self._team(),))
 
-    def assign(self, slot: Slot, at: int) -> Act:
+    def _assign(self, slot: Slot, at: int) -> Act:
         comment = (
             texts.internal(self.draw, "assignment_comments", "comment") if self.draw.chance(0.4, "commented") else None
         )
         return self.by_agent("assign", slot, at, self.first, assignees=(user_assignee(self.first),), text=comment)
 
-    def reassign(self, slot: Slot, at: int) -> Act:
+    def _reassign(self, slot: Slot, at: int) -> Act:
         assignees = (user_assignee(self.second), *((self._team(),) if self.draw.chance(0.3, "and team") else ()))
         comment = texts.internal(self.draw, "assignment_comments", "second comment")
         return self.by_agent("assign", slot, at, self.first, assignees=assignees, text=comment)
 
-    def case_auto(self, slot: Slot, at: int) -> Act:
-        return self.by_rule("case_linked", slot, at, case=self._case(case_id(*self.incoming.case_key)))
+    def _case_auto(self, slot: Slot, at: int) -> Act:
+        return self.by_rule("case_linked", slot, at, case=self._case())
 
-    def case_manual(self, slot: Slot, at: int) -> Act:
-        account, topic = self.organisation.account_id, self.incoming.topic.id
-        identifier = case_id(account, topic, self.incoming.added_at // FOUR_WEEKS, self.draw.below(3, "manual case"))
-        return self.by_agent("case_linked", slot, at, self.late, case=self._case(identifier))
+    def _case_manual(self, slot: Slot, at: int) -> Act:
+        return self.by_agent("case_linked", slot, at, self.late, case=self._case())
 
-    def flow(self, slot: Slot, at: int) -> Act:
+    def _flow(self, slot: Slot, at: int) -> Act:
         flow_id = self.draw.pick(("8812", "8813", "9001"), "flow")
         return self.by_rule("flow", slot, at, handled_by={"type": "flow", "flow_id": flow_id})
 
-    def bot_reply(self, slot: Slot, at: int) -> Act:
+    def _bot_reply(self, slot: Slot, at: int) -> Act:
         by_flow = self.times[Slot.FLOW] <= at
         text = texts.reply(self.draw, self.incoming.language, "bot reply")
         return self.by_rule("reply", slot, at, text=text, handled_by=None if by_flow else {"type": "bot"})
 
-    def prioritise(self, slot: Slot, at: int) -> Act:
+    def _prioritise(self, slot: Slot, at: int) -> Act:
         return self.by_agent(
             "property", slot, at, self.first, priority=self.draw.pick(("high", "critical", "low"), "priority")
         )
 
-    def note(self, slot: Slot, at: int) -> Act:
+    def _note(self, slot: Slot, at: int) -> Act:
         user = self.late if slot is Slot.LATE_NOTE else self.first
         return self.by_agent("note", slot, at, user, text=texts.internal(self.draw, "notes", f"note {slot}"))
 
-    def todo(self, slot: Slot, at: int) -> Act:
+    def _todo(self, slot: Slot, at: int) -> Act:
         done = slot is Slot.TODO_DONE
         user = self.second if done else self.first
         author = {"id": str(self.first.id), "name": self.first.name, "email": f"agent{self.first.id}@aurelle.example"}
@@ -541,79 +584,75 @@ class _Life:
         }
         return self.by_agent("mark_todo", slot, at, user, todo=todo)
 
-    def tag(self, slot: Slot, at: int) -> Act:
+    def _tag(self, slot: Slot, at: int) -> Act:
         if slot is Slot.LATE_TAG:
-            return self.by_agent("tag", slot, at, self.late, tags_added=self.tags("tags_late"))
-        added, removed = self.tags("tags_agent"), self.tags("tags_removed")
+            return self.by_agent("tag", slot, at, self.late, tags_added=self._tags("tags_late"))
+        added, removed = self._tags("tags_agent"), self._tags("tags_removed")
         return self.by_agent("tag", slot, at, self.first, tags_added=added, tags_removed=removed)
 
-    def change_sentiment(self, slot: Slot, at: int) -> Act:
+    def _change_sentiment(self, slot: Slot, at: int) -> Act:
         return self.by_agent("sentiment", slot, at, self.first, sentiment=self.sentiment_after)
 
-    def pend(self, slot: Slot, at: int) -> Act:
+    def _pend(self, slot: Slot, at: int) -> Act:
         return self.by_agent("status", slot, at, self.first, status="pending")
 
-    def reply(self, slot: Slot, at: int) -> Act:
+    def _reply(self, slot: Slot, at: int) -> Act:
         text = texts.reply(self.draw, self.incoming.language, f"reply {slot}")
         return self.by_agent("reply", slot, at, self.second, text=None if self.incoming.channel.stripped else text)
 
-    def like(self, slot: Slot, at: int) -> Act:
+    def _like(self, slot: Slot, at: int) -> Act:
         return self.by_agent("like", slot, at, self.second)
 
-    def resolve(self, slot: Slot, at: int) -> Act:
+    def _resolve(self, slot: Slot, at: int) -> Act:
         if slot is Slot.RESOLVE and self.by_automation:
             return self.by_rule("status", slot, at, status="done")
         return self.by_agent("status", slot, at, self.second, status="done")
 
-    def reopen(self, slot: Slot, at: int) -> Act:
+    def _reopen(self, slot: Slot, at: int) -> Act:
         return self.by_rule("status", slot, at, status="new")
 
-    def answer_survey(self, slot: Slot, at: int) -> Act:
+    def _answer_survey(self, slot: Slot, at: int) -> Act:
         return self.by_rule("csat_reply", slot, at, score=1 + self.draw.below(5, "csat"))
 
-    def erase(self, slot: Slot, at: int) -> Act:
+    def _erase(self, slot: Slot, at: int) -> Act:
         return self.by_agent("erase_pii_content", slot, at, self.late)
 
     def _team(self) -> Json:
         return {"id": str(self.team.id), "type": "team", "display_name": self.team.name}
 
-    def _case(self, identifier: str) -> Json:
-        topic_id = self.incoming.topic.id
-        return {
-            "id": identifier,
-            "unique_id": f"{topic_id}_{identifier}",
-            "permalink": permalink(self.organisation.account_id, topic_id, identifier),
-            "topic": {"id": topic_id},
-        }
+    def _case(self) -> Json | None:
+        incoming, account_id = self.incoming, self.organisation.account_id
+        if self.case_serial is None:
+            return None
+        return identifier_json(account_id, incoming.topic.id, case_id(incoming.seed, account_id, self.case_serial))
 
-
-_PLANNED: dict[Slot, Callable[[_Life, Slot, int], Act]] = {
-    Slot.AUTO_TAG: _Life.auto_tag,
-    Slot.AUTO_ASSIGN: _Life.auto_assign,
-    Slot.CASE_AUTO: _Life.case_auto,
-    Slot.FLOW: _Life.flow,
-    Slot.BOT_REPLY: _Life.bot_reply,
-    Slot.ASSIGN: _Life.assign,
-    Slot.PRIORITY: _Life.prioritise,
-    Slot.NOTE: _Life.note,
-    Slot.TODO: _Life.todo,
-    Slot.TAG: _Life.tag,
-    Slot.SENTIMENT: _Life.change_sentiment,
-    Slot.PENDING: _Life.pend,
-    Slot.REASSIGN: _Life.reassign,
-    Slot.REPLY: _Life.reply,
-    Slot.LIKE: _Life.like,
-    Slot.RESOLVE: _Life.resolve,
-    Slot.CSAT: _Life.answer_survey,
-    Slot.TODO_DONE: _Life.todo,
-    Slot.REOPEN: _Life.reopen,
-    Slot.SECOND_REPLY: _Life.reply,
-    Slot.SECOND_RESOLVE: _Life.resolve,
-    Slot.LATE_TAG: _Life.tag,
-    Slot.LATE_NOTE: _Life.note,
-    Slot.CASE_MANUAL: _Life.case_manual,
-    Slot.ERASE: _Life.erase,
-}
+    _planned: ClassVar[dict[Slot, Callable[["Life", Slot, int], Act]]] = {
+        Slot.AUTO_TAG: _auto_tag,
+        Slot.AUTO_ASSIGN: _auto_assign,
+        Slot.CASE_AUTO: _case_auto,
+        Slot.FLOW: _flow,
+        Slot.BOT_REPLY: _bot_reply,
+        Slot.ASSIGN: _assign,
+        Slot.PRIORITY: _prioritise,
+        Slot.NOTE: _note,
+        Slot.TODO: _todo,
+        Slot.TAG: _tag,
+        Slot.SENTIMENT: _change_sentiment,
+        Slot.PENDING: _pend,
+        Slot.REASSIGN: _reassign,
+        Slot.REPLY: _reply,
+        Slot.LIKE: _like,
+        Slot.RESOLVE: _resolve,
+        Slot.CSAT: _answer_survey,
+        Slot.TODO_DONE: _todo,
+        Slot.REOPEN: _reopen,
+        Slot.SECOND_REPLY: _reply,
+        Slot.SECOND_RESOLVE: _resolve,
+        Slot.LATE_TAG: _tag,
+        Slot.LATE_NOTE: _note,
+        Slot.CASE_MANUAL: _case_manual,
+        Slot.ERASE: _erase,
+    }
 
 
 def tag_names(organisation: Organisation, bits: int) -> tuple[str, ...]:

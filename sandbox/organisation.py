@@ -1,6 +1,6 @@
-"""The care organisation of an account: topics, people, teams, opening hours and tags, and how the API shows them."""
+"""The care organisation whose messages are planned: topics, people, teams, opening hours and tags."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.channels import CHANNELS, Channel
@@ -14,18 +14,14 @@ YEAR_SECONDS = 365 * 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A business hours schedule."""
+    """A business hours schedule as it was at the start; `calendar` also knows how its hours have changed since."""
 
     id: str
     name: str
     timezone: str
     summary: str
     periods: tuple[Period, ...]
-
-    @property
-    def calendar(self) -> Calendar:
-        """Its hours as instants."""
-        return calendar(self.timezone, self.periods)
+    calendar: Calendar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +60,8 @@ class Topic:
 
     id: int
     name: str
+    profile_name: str
+    """What its profiles are called on their networks, whatever the topic is called here."""
     project: Project
     team: int
     channels: tuple[int, ...]
@@ -83,9 +81,9 @@ class Tag:
     parent_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Organisation:
-    """Everything about an account that is not a message."""
+    """Whom and what the messages of an account are planned for; positions in its lists never change."""
 
     account_id: int
     name: str
@@ -96,6 +94,30 @@ class Organisation:
     topics: tuple[Topic, ...]
     tags: tuple[Tag, ...]
     founded_at: int
+    closed_topic_ids: frozenset[int] = frozenset()
+    """Topics that were removed: nothing of them is visible any more."""
+
+    @property
+    def expires_at(self) -> int:
+        """When the contract ends, in unix seconds."""
+        return self.founded_at + 10 * YEAR_SECONDS
+
+    def rename(self, what: str, identifier: Any, name: str) -> None:
+        """Give one of its `users`, `teams`, `topics` or `tags` another name; all messages show it at once."""
+        members: tuple[Any, ...] = getattr(self, what)
+        setattr(self, what, tuple(replace(each, name=name) if each.id == identifier else each for each in members))
+
+    def reschedule(self, schedule_id: str, later: Calendar, at: int) -> None:
+        """Give a schedule other hours from an instant on."""
+        schedules = {
+            each.id: replace(each, calendar=each.calendar.followed_by(later, at)) if each.id == schedule_id else each
+            for each in self.schedules
+        }
+        self.schedules = tuple(schedules.values())
+        self.users = tuple(
+            user if user.schedule is None else replace(user, schedule=schedules[user.schedule.id])
+            for user in self.users
+        )
 
 
 def _week(days: range, *spans: tuple[str, str]) -> tuple[Period, ...]:
@@ -128,8 +150,9 @@ _SCHEDULES = (
     ("24/7", "UTC", "Always open", _week(ALL_WEEK, ("0000", "2400"))),
 )
 
+OFFICE_SHIFT = calendar("Europe/Brussels", _week(WEEKDAYS, ("0830", "1700")))
 _SHIFTS = (
-    calendar("Europe/Brussels", _week(WEEKDAYS, ("0830", "1700"))),
+    OFFICE_SHIFT,
     calendar("Europe/Brussels", _week(TO_SATURDAY, ("1300", "2145"))),
     calendar("America/New_York", _week(WEEKDAYS, ("0900", "1745"))),
     calendar("Asia/Kolkata", _week(TO_SATURDAY, ("0930", "1830"))),
@@ -253,7 +276,14 @@ def establish(account_id: int, position: int, now: int) -> Organisation:
     """The organisation of the account that stands at this position in the sandbox's list of accounts."""
     draw = Draw(account_id)
     schedules = tuple(
-        Schedule(id=str(311 + 40 * position + index), name=name, timezone=zone, summary=summary, periods=periods)
+        Schedule(
+            id=str(311 + 40 * position + index),
+            name=name,
+            timezone=zone,
+            summary=summary,
+            periods=periods,
+            calendar=calendar(zone, periods),
+        )
         for index, (name, zone, summary, periods) in enumerate(_SCHEDULES)
     )
     users = tuple(
@@ -278,6 +308,7 @@ def establish(account_id: int, position: int, now: int) -> Organisation:
         Topic(
             id=46_283 + 1_000 * position + 17 * index,
             name=name,
+            profile_name=f"Aurelle {name}",
             project=projects[project],
             team=team,
             channels=tuple(channel_index[channel] for channel in channels),
@@ -317,95 +348,6 @@ def availability(user: User, now: int) -> str:
     return "busy" if Draw(user.id, now // 1800).chance(0.3, "busy") else "available"
 
 
-def user_json(user: User, now: int, *, with_email: bool, in_account: bool = True) -> Json:
-    """Object user; `business_hours_schedule_is_active` only in the context of an account and when a schedule is set."""
-    shown: Json = {"id": user.id, "name": user.name}
-    if with_email:
-        shown["email"] = f"agent{user.id}@aurelle.example"
-    if user.id % 3:
-        shown["avatar"] = f"https://app.engagor.com/global/img/avatar/{user.id}.png"
-    if in_account:
-        shown["account_role"] = user.role
-    if user.schedule is not None:
-        shown["business_hours_schedule_id"] = user.schedule.id
-    shown["status"] = availability(user, now)
-    if in_account and user.schedule is not None:
-        shown["business_hours_schedule_is_active"] = user.schedule.calendar.contains(now)
-    return shown
-
-
-def schedule_json(organisation: Organisation, schedule: Schedule, now: int) -> Json:
-    """Object business_hours_schedule; `is_active` and the counts of users are those of `now`."""
-    statuses = [availability(user, now) for user in organisation.users if user.schedule is schedule]
-    added_at = organisation.founded_at + int(schedule.id) * 3_600
-    return {
-        "id": schedule.id,
-        "name": schedule.name,
-        "timezone": schedule.timezone,
-        "summary": schedule.summary,
-        "periods": [
-            {"dayofweek": period.dayofweek, "start": period.start, "end": period.end} for period in schedule.periods
-        ],
-        "date": {"added": added_at, "updated": added_at + 40 * 86_400},
-        "is_active": schedule.calendar.contains(now),
-        "users": {
-            "count": len(statuses),
-            "count_with_status_available": statuses.count("available"),
-            "count_with_status_busy": statuses.count("busy"),
-            "count_with_status_unavailable": statuses.count("unavailable"),
-        },
-    }
-
-
-def profile_json(topic: Topic, channel: Channel) -> Json:
-    """Object connectedprofile: the page, mailbox or search through which a topic hears a channel."""
-    draw = Draw(topic.id, CHANNELS.index(channel))
-    service_id = profile_id(topic, channel)
-    shown: Json = {
-        "id": 100_000 + draw.below(899_999, "id"),
-        "type": channel.service,
-        "service_id": service_id,
-        "displayname": f"Aurelle {topic.name}",
-    }
-    if draw.chance(0.6, "username"):
-        shown["username"] = "AurelleCare"
-    shown |= {
-        "provider": channel.provider,
-        "filters": {"postedby": f"postedby:{service_id}", "profile": f"profile:{service_id}"},
-    }
-    return shown
-
-
 def profile_id(topic: Topic, channel: Channel) -> str:
     """`service_id` of the profile through which a topic hears a channel."""
     return Draw(topic.id, CHANNELS.index(channel)).digits(15, "profile")
-
-
-def topic_json(topic: Topic) -> Json:
-    """Object topic; a topic without profiles or keywords lacks the key."""
-    channels = [CHANNELS[index] for index in topic.channels]
-    shown: Json = {"id": topic.id, "name": topic.name}
-    if any(channel.crawled for channel in channels):
-        shown["searchkeywords"] = 'aurelle OR "aurelle télécom" OR #aurelle'
-    if not topic.name.startswith("CEO"):
-        shown["monitoredprofiles"] = [profile_json(topic, channel) for channel in channels]
-    return shown
-
-
-def account_json(organisation: Organisation, now: int, *, with_email: bool) -> Json:
-    """Object account with its projects, their topics and monitored profiles; an empty project lacks `topics`."""
-    projects: list[Json] = []
-    for project in organisation.projects:
-        shown: Json = {"id": project.id, "name": project.name, "visible": project.visible}
-        topics = [topic_json(topic) for topic in organisation.topics if topic.project is project]
-        if topics:
-            shown["topics"] = topics
-        projects.append(shown)
-    return {
-        "id": organisation.account_id,
-        "name": organisation.name,
-        "expires": organisation.founded_at + 10 * YEAR_SECONDS,
-        "plan": "enterprise_v5",
-        "projects": projects,
-        "users": [user_json(user, now, with_email=with_email) for user in organisation.users],
-    }

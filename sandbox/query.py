@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,6 +18,7 @@ from sandbox.hours import Instants
 from sandbox.organisation import LANGUAGES, SENTIMENTS, profile_id
 
 Json = dict[str, Any]
+Word = TypeVar("Word")
 
 _PAGE_TOKEN = re.compile(r"a:2:\{i:0;i:(\d+);i:1;a:0:\{\}\}")
 _TOKEN = re.compile(
@@ -132,21 +133,49 @@ def filtered(state: State, text: str) -> Flags:
     Raises:
         ApiError: `invalid_parameter` when the filter cannot be read or has a word that is not known.
     """
+    return _read(text, state.size, _WORDS, lambda word, value: _selected(state, word, value))
+
+
+def filtered_objects(objects: list[Json], text: str, words: Mapping[str, Callable[[Json, str], bool]]) -> Flags:
+    """Which objects a filter selects whose words are those given; each tells whether it holds for an object.
+
+    Raises:
+        ApiError: `invalid_parameter` when the filter cannot be read or has a word that is not known.
+    """
+
+    def select(word: Callable[[Json, str], bool], value: str) -> Flags:
+        return np.array([word(each, value) for each in objects], dtype=np.bool_)
+
+    return _read(text, len(objects), words, select)
+
+
+def _read(text: str, size: int, words: Mapping[str, Word], select: Callable[[Word, str], Flags]) -> Flags:
     if not text.strip():
-        return np.ones(state.size, dtype=np.bool_)
-    reader = _FilterReader(state, text)
+        return np.ones(size, dtype=np.bool_)
+    reader = _FilterReader(text, words, select)
     mask = reader.either()
     if reader.peek() is not None:
         raise invalid_parameter("filter", text, f"nothing more before {reader.peek()!r}")
     return mask
 
 
-class _FilterReader:
+def _selected(state: State, word: _Word, value: str) -> Flags:
+    mask = np.zeros(state.size, dtype=np.bool_)
+    mask[: state.planned] = word.rows(state, value)
+    for row, mention in state.touched.items():
+        selected = word.mention(state, mention, value)
+        if selected is not None:
+            mask[row] = selected
+    return mask
+
+
+class _FilterReader(Generic[Word]):
     """Reads `a AND (b OR NOT c) d` by descent; words side by side must all hold."""
 
-    def __init__(self, state: State, text: str) -> None:
-        self.state = state
+    def __init__(self, text: str, words: Mapping[str, Word], select: Callable[[Word, str], Flags]) -> None:
         self.text = text
+        self.words = words
+        self.select = select
         self.tokens = self._tokens(text)
         self.position = 0
 
@@ -187,20 +216,14 @@ class _FilterReader:
         name, colon, value = ("content", ":", token) if token.startswith('"') else token.partition(":")
         if not colon:
             name, value = "content", token
-        word = _WORDS.get(name)
+        word = self.words.get(name)
         value = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
         if word is None or not value:
-            raise invalid_parameter("filter", self.text, f"one of the words {', '.join(_WORDS)}")
+            raise invalid_parameter("filter", self.text, f"one of the words {', '.join(self.words)}")
         try:
-            mask = np.zeros(self.state.size, dtype=np.bool_)
-            mask[: self.state.planned] = word.rows(self.state, value)
-            for row, mention in self.state.touched.items():
-                selected = word.mention(self.state, mention, value)
-                if selected is not None:
-                    mask[row] = selected
+            return self.select(word, value)
         except ValueError:
             raise invalid_parameter("filter", self.text, f"a known value for {name}") from None
-        return mask
 
     @staticmethod
     def _tokens(text: str) -> list[str]:
@@ -246,7 +269,7 @@ def _source_fits(value: str, service: str, category: str) -> bool:
 
 
 def _source_rows(state: State, value: str) -> Flags:
-    fits = np.array([_source_fits(value, channel.service, channel.category) for channel in CHANNELS])
+    fits = np.array([_source_fits(value, service, category) for service, category in state.account.sources])
     chosen: Flags = fits[state.account.history.channel[: state.planned]]
     return chosen
 

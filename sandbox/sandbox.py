@@ -4,16 +4,24 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.account import Account, State, merged
+from sandbox.account import Account, Messages, State, merged
+from sandbox.account_changes import AccountChanges
 from sandbox.acts import ACTION_KINDS, PRIORITIES, Act, user_assignee
 from sandbox.behaviour import Behaviour
+from sandbox.contacts import Contacts, ContactState
+from sandbox.conversations import case_conversation, context
 from sandbox.faults import Faults
+from sandbox.founding import Id
 from sandbox.limits import RateLimit
-from sandbox.mentions import Json
-from sandbox.organisation import SENTIMENTS, User, establish, schedule_json, topic_json, user_json
+from sandbox.mentions import Json, identifier_json
+from sandbox.organisation import SENTIMENTS, User, establish
+from sandbox.publisher import Publisher
+from sandbox.reference import Change, Reference
+from sandbox.security_audit import SecurityAudit
 from sandbox.server import Server
 
 if TYPE_CHECKING:
@@ -30,6 +38,8 @@ _NEEDED = {
     "sentiment": "sentiment",
     "property": "priority",
     "csat_reply": "score",
+    "case_linked": "case_unique_id",
+    "case_unlinked": "case_unique_id",
 }
 
 
@@ -75,11 +85,21 @@ class Sandbox:
         self._started = time.monotonic() if real_time else None
         self.lock = threading.RLock()
         self.accounts: dict[int, Account] = {}
+        self.references: dict[int, Reference] = {}
+        self.address_books: dict[int, Contacts] = {}
+        self.publishers: dict[int, Publisher] = {}
+        self.change_logs: dict[int, AccountChanges] = {}
+        self.security_audits: dict[int, SecurityAudit] = {}
         for position, account_id in enumerate(accounts):
             organisation = establish(account_id, position, self._start_seconds)
             self.accounts[account_id] = Account(
                 organisation, seed=seed, now=self._start_seconds, mentions=mentions, days=days
             )
+            reference = self.references[account_id] = Reference(organisation, self._start_seconds)
+            self.address_books[account_id] = Contacts(self.accounts[account_id])
+            self.publishers[account_id] = Publisher(self.accounts[account_id], self._start_seconds)
+            self.change_logs[account_id] = AccountChanges(reference, seed, self._start_seconds)
+            self.security_audits[account_id] = SecurityAudit(organisation, seed, self._start_seconds)
         self.tokens = tuple(token for token in tokens if token not in expired_tokens)
         self.scopes = tuple(scopes)
         self.rate_limit = RateLimit(rate_limit_per_hour)
@@ -116,34 +136,117 @@ class Sandbox:
             return [state.mention(row) for row in rows if state.alive[row]]
 
     def mention(self, account_id: int, unique_id: str) -> Json:
-        """One visible mention as of now.
+        """One visible mention, or the mention of a case, as of now.
 
         Raises:
             KeyError: when there is no such mention, or not yet, or no more.
         """
         with self.lock:
-            return self._state(account_id).mention(self._row(account_id, unique_id))
+            messages, row = self._found(account_id, unique_id)
+            return messages.state(self.now_seconds).mention(row)
+
+    def cases(self, account_id: int) -> list[Json]:
+        """Every visible case of an account as of now, oldest first, with its mentions and its contact."""
+        with self.lock:
+            account, attributes = self.accounts[account_id], self.objects(account_id, "customattributes")
+            alive = account.cases.state(self.now_seconds).alive.tolist()
+            return [
+                case_conversation(account, self.address_books[account_id], row, self.now_seconds, attributes)
+                for row, is_alive in enumerate(alive)
+                if is_alive
+            ]
+
+    def contacts(self, account_id: int) -> list[Json]:
+        """Every contact of an account as of now."""
+        with self.lock:
+            people, attributes = self._people(account_id), self.objects(account_id, "customattributes")
+            return [people.contact(position, attributes) for position in people.alive.nonzero()[0].tolist()]
+
+    def context(self, account_id: int, unique_id: str, context_type: str = "conversation") -> list[Json]:
+        """What stands around a visible mention as of now, whatever its date.
+
+        Raises:
+            KeyError: when there is no such mention.
+        """
+        with self.lock:
+            account = self.accounts[account_id]
+            messages, row = self._found(account_id, unique_id)
+            if messages is not account:
+                raise KeyError(f"{unique_id} is a case: only mentions have a context")
+
+            def user_json(user_id: int) -> Json | None:
+                return self._reference(account_id).one("users", user_id, self.now_seconds, with_email=self._with_email)
+
+            return context(account, row, self.now_seconds, context_type, lambda _instant: True, user_json)
+
+    def publisher_posts(self, account_id: int) -> list[Json]:
+        """Every post of an account's publisher as of now, oldest first."""
+        with self.lock:
+            publisher = self.publishers[account_id]
+            return [publisher.post(post, self.now_seconds) for post in publisher.posts(self.now_seconds)]
+
+    def account_changes(self, account_id: int) -> list[Json]:
+        """Every change of an account (`settings/history`) up to now, oldest first."""
+        with self.lock:
+            log = self.change_logs[account_id]
+            return [log.item(change, with_email=self._with_email) for change in log.until(self.now_seconds)]
+
+    def security_events(self, account_id: int) -> list[Json]:
+        """Every security event of an account (`security/audit`) up to now, oldest first."""
+        with self.lock:
+            audit = self.security_audits[account_id]
+            return [audit.item(event, with_email=self._with_email) for event in audit.until(self.now_seconds)]
+
+    def objects(self, account_id: int, list_name: str) -> list[Json]:
+        """The objects of a reference list as of now, as the API shows them: the truth to compare with.
+
+        Raises:
+            KeyError: when there is no such list; its message names them all.
+        """
+        with self.lock:
+            return self.references[account_id].objects(list_name, self.now_seconds, with_email=self._with_email)
 
     def users(self, account_id: int) -> list[Json]:
         """The users of an account as of now."""
-        organisation = self.accounts[account_id].organisation
-        return [user_json(user, self.now_seconds, with_email="email" in self.scopes) for user in organisation.users]
+        return self.objects(account_id, "users")
 
     def topics(self, account_id: int) -> list[Json]:
-        """The topics of an account."""
-        return [topic_json(topic) for topic in self.accounts[account_id].organisation.topics]
+        """The topics of an account as of now."""
+        return self.objects(account_id, "topics")
 
     def schedules(self, account_id: int) -> list[Json]:
         """The business hours schedules of an account as of now."""
-        organisation = self.accounts[account_id].organisation
-        return [schedule_json(organisation, schedule, self.now_seconds) for schedule in organisation.schedules]
+        return self.objects(account_id, "businesshoursschedules")
+
+    def connected_profiles(self, token: str) -> list[Json]:
+        """The profiles that the user behind a token has connected, in whatever account, as of now.
+
+        In accounts after the first, that is the user who stands at the same place in the list of users.
+        """
+        with self.lock:
+            position = self.tokens.index(token)
+            shown = []
+            for account_id, reference in self.references.items():
+                users = reference.organisation.users
+                owner_id = users[position % len(users)].id
+                profiles = self.objects(account_id, "connectedprofiles")
+                records = reference.records("connectedprofiles")
+                shown += [profile for profile in profiles if records[profile["id"]].get("connected_by") == owner_id]
+            return shown
+
+    def reference_changes(self, account_id: int) -> list[Change]:
+        """What happened to the reference lists of an account from the start until now, oldest first."""
+        with self.lock:
+            return list(self._reference(account_id).changes)
 
     def user_of(self, token: str) -> User | None:
-        """The user behind a valid token."""
+        """The user behind a valid token; None also when that user was removed."""
         if token not in self.tokens:
             return None
-        users = next(iter(self.accounts.values())).organisation.users
-        return users[self.tokens.index(token) % len(users)]
+        reference = next(iter(self.references.values()))
+        reference.catch_up(self.now_seconds)
+        users = reference.organisation.users
+        return reference.user(users[self.tokens.index(token) % len(users)].id)
 
     # --- the clock ---
 
@@ -188,13 +291,14 @@ class Sandbox:
         sentiment: str | None = None,
         priority: str | None = None,
         score: int | None = None,
+        case_unique_id: str | None = None,
         handle_seconds: int = 0,
     ) -> Json:
-        """Do something to a visible mention now; returns it as the API then shows it.
+        """Do something to a visible mention, or to a case, now; returns it as the API then shows it.
 
         Args:
             account_id: the account.
-            unique_id: the mention.
+            unique_id: the mention, or the case.
             kind: a documented action type, such as `reply`, `status`, `tag`, `assign`, `note`, `sentiment`, `property`.
             user_id: who does it; None for automation.
             text: the note, reply or comment.
@@ -205,32 +309,33 @@ class Sandbox:
             sentiment: for `sentiment`.
             priority: for `property`.
             score: for `csat_reply`.
+            case_unique_id: for `case_linked` and `case_unlinked`.
             handle_seconds: time that it took; added to `timestamps.handle_time`.
 
         Raises:
-            KeyError: when there is no such mention or user.
+            KeyError: when there is no such mention, case or user.
             ValueError: when the kind is not known or lacks what it needs.
         """
         with self.lock:
-            account = self.accounts[account_id]
-            self._row(account_id, unique_id)
+            messages, _ = self._found(account_id, unique_id)
             act = Act(
                 kind=kind,
                 at=self.now_seconds,
-                user=None if user_id is None else self._user(account, user_id),
+                user=None if user_id is None else self._user(account_id, user_id),
                 text=text,
                 status=status,
                 tags_added=tuple(tags_added),
                 tags_removed=tuple(tags_removed),
-                assignees=tuple(self._assignee(account, assignee_id) for assignee_id in assignee_ids),
+                assignees=tuple(self._assignee(account_id, assignee_id) for assignee_id in assignee_ids),
                 sentiment=sentiment,
                 priority=priority,
                 score=score,
+                case=None if case_unique_id is None else self._case_identifier(account_id, case_unique_id),
                 handle_seconds=handle_seconds,
             )
             _check(act)
-            account.acts.setdefault(unique_id, []).append(act)
-            account.revision += 1
+            messages.acts.setdefault(unique_id, []).append(act)
+            messages.revision += 1
             return self.mention(account_id, unique_id)
 
     def add_mention(self, account_id: int, raw: Json, added_at: datetime | None = None) -> None:
@@ -247,7 +352,7 @@ class Sandbox:
             raise ValueError(f"mention {unique_id} has no date.added: pass added_at")  # noqa: TRY004 - JSON is a value
         with self.lock:
             account = self.accounts[account_id]
-            if topic_id not in {topic.id for topic in account.organisation.topics}:
+            if topic_id not in self._reference(account_id).records("topics"):
                 raise ValueError(f"topic {topic_id} of mention {unique_id} is not one of account {account_id}")
             taken = account.planned_row(unique_id) is not None
             if taken or any(mention["unique_id"] == unique_id for _, mention in account.added):
@@ -255,30 +360,118 @@ class Sandbox:
             account.added.append((added, deepcopy(raw)))
             account.revision += 1
 
+    def add(self, account_id: int, list_name: str, *, by_user_id: int | None = None, **fields: Any) -> Json:
+        """Add an object to a reference list now; returns it as the API then shows it.
+
+        Args:
+            account_id: the account.
+            list_name: one of `sandbox.reference.LISTS`, such as `users`, `userroles`, `teams`, `tags`, `topics`.
+            by_user_id: who does it; by default the first user.
+            fields: the fields of the API, with ids where it shows linked objects (`users=[21003]` of a team). What is
+                not given has its usual value.
+
+        Raises:
+            KeyError: when there is no such list, or no object that it links to.
+            ValueError: when its name is missing, or a field is not known.
+        """
+        with self.lock:
+            reference = self._reference(account_id)
+            identifier = reference.add(list_name, fields, self.now_seconds, by_user_id=by_user_id)
+            return self._shown(reference, list_name, identifier)
+
+    def change(
+        self, account_id: int, list_name: str, identifier: Id, *, by_user_id: int | None = None, **fields: Any
+    ) -> Json:
+        """Change an object of a reference list now, and the day of its update where it has one; as `add`.
+
+        A field that is None is taken away. Messages follow a new name, other hours of a schedule and the end of a topic
+        (see `Reference`).
+
+        Raises:
+            KeyError: when there is no such list or object, or no object that it links to.
+            ValueError: when a field is not known.
+        """
+        with self.lock:
+            reference, account = self._reference(account_id), self.accounts[account_id]
+            former = deepcopy(reference.records(list_name).get(identifier, {}))
+            reference.change(list_name, identifier, fields, self.now_seconds, by_user_id=by_user_id)
+            for acts in (*account.acts.values(), *account.cases.acts.values()):
+                for act in acts:
+                    _rename(act, list_name, former, fields)
+            self._renew_states(account_id)
+            return self._shown(reference, list_name, identifier)
+
+    def remove(self, account_id: int, list_name: str, identifier: Id, *, by_user_id: int | None = None) -> None:
+        """Remove an object from a reference list now, and from all that links to it.
+
+        Raises:
+            KeyError: when there is no such list or object.
+            ValueError: when it is a role that users have.
+        """
+        with self.lock:
+            self._reference(account_id).remove(list_name, identifier, self.now_seconds, by_user_id=by_user_id)
+            self._renew_states(account_id)
+
     def edit_mention(self, account_id: int, unique_id: str, changes: Json) -> Json:
-        """Change a visible mention without any action telling of it; objects are merged, all else is replaced.
+        """Change a visible mention or case without any action telling of it; objects are merged, all else is replaced.
 
         Raises:
             KeyError: when there is no such mention.
         """
         with self.lock:
-            self._row(account_id, unique_id)
-            account = self.accounts[account_id]
-            account.edits[unique_id] = merged(account.edits.get(unique_id, {}), changes)
-            account.revision += 1
+            messages, _ = self._found(account_id, unique_id)
+            messages.edits[unique_id] = merged(messages.edits.get(unique_id, {}), changes)
+            messages.revision += 1
             return self.mention(account_id, unique_id)
 
-    def delete_mention(self, account_id: int, unique_id: str) -> None:
-        """Take a visible mention away for good.
+    def delete_mention(self, account_id: int, unique_id: str, *, user_id: int | None = None) -> None:
+        """Take a visible mention or case away for good; the account's changes tell of it, all other lists do not.
+
+        Without a user the product does it.
 
         Raises:
-            KeyError: when there is no such mention.
+            KeyError: when there is no such mention or user.
         """
         with self.lock:
-            self._row(account_id, unique_id)
-            account = self.accounts[account_id]
-            account.deleted.add(unique_id)
-            account.revision += 1
+            messages, row = self._found(account_id, unique_id)
+            by = None if user_id is None else self._user(account_id, user_id).id
+            topic_id = int(messages.state(self.now_seconds).topic_id[row])
+            messages.deleted.add(unique_id)
+            messages.revision += 1
+            description = f"Deleted mention {unique_id}"
+            self.change_logs[account_id].record(
+                "mention_delete", description, self.now_seconds, user_id=by, topic_id=topic_id
+            )
+
+    def edit_contact(self, account_id: int, contact_id: str, changes: Json) -> Json:
+        """Change a contact now; objects are merged, all else is replaced. Returns it as the API then shows it.
+
+        Raises:
+            KeyError: when there is no such contact.
+        """
+        with self.lock:
+            book, number = self.address_books[account_id], self._contact_number(account_id, contact_id)
+            book.edits.setdefault(number, []).append((self.now_seconds, deepcopy(changes)))
+            book.revision += 1
+            people = self._people(account_id)
+            position = int(people.numbers.searchsorted(number))
+            return people.contact(position, self.objects(account_id, "customattributes"))
+
+    def delete_contact(self, account_id: int, contact_id: str, *, user_id: int | None = None) -> None:
+        """Take a contact away for good; the account's changes tell of it. Without a user the product does it.
+
+        Raises:
+            KeyError: when there is no such contact or user.
+        """
+        with self.lock:
+            number = self._contact_number(account_id, contact_id)
+            by = None if user_id is None else self._user(account_id, user_id).id
+            self.address_books[account_id].deleted.add(number)
+            self.address_books[account_id].revision += 1
+            description = f"Deleted the details of contact {contact_id}"
+            self.change_logs[account_id].record(
+                "account_delete_contact_details", description, self.now_seconds, user_id=by
+            )
 
     # --- serving ---
 
@@ -292,29 +485,82 @@ class Sandbox:
         """Serve in the foreground until interrupted. `ready` is called with the base URL once the port is bound."""
         Server(self, host, port).run(ready)
 
+    @property
+    def _with_email(self) -> bool:
+        return "email" in self.scopes
+
+    def _reference(self, account_id: int) -> Reference:
+        reference = self.references[account_id]
+        reference.catch_up(self.now_seconds)
+        return reference
+
+    def _shown(self, reference: Reference, list_name: str, identifier: Id) -> Json:
+        shown = reference.one(list_name, identifier, self.now_seconds, with_email=self._with_email)
+        assert shown is not None  # noqa: S101 - it was added or changed a moment ago
+        return shown
+
+    def _renew_states(self, account_id: int) -> None:
+        account = self.accounts[account_id]
+        account.revision += 1
+        account.cases.revision += 1
+
     def _state(self, account_id: int) -> State:
         return self.accounts[account_id].state(self.now_seconds)
 
-    def _row(self, account_id: int, unique_id: str) -> int:
-        state = self._state(account_id)
-        row = state.row(unique_id)
-        if row is None or not state.alive[row]:
-            raise KeyError(f"account {account_id} has no visible mention {unique_id} at {self.now:%Y-%m-%dT%H:%M:%SZ}")
-        return row
+    def _people(self, account_id: int) -> ContactState:
+        return self.address_books[account_id].state(self.now_seconds)
 
-    @staticmethod
-    def _user(account: Account, user_id: int) -> User:
-        user = account.user(user_id)
+    def _contact_number(self, account_id: int, contact_id: str) -> int:
+        number, people = self.address_books[account_id].number_with_id(contact_id), self._people(account_id)
+        position = None if number is None else people.position(number)
+        if number is None or position is None or not people.alive[position]:
+            raise KeyError(f"account {account_id} has no contact {contact_id}")
+        return number
+
+    def _found(self, account_id: int, unique_id: str) -> tuple[Messages, int]:
+        """Where a visible mention or case is kept, and its row."""
+        account = self.accounts[account_id]
+        for messages in (account, account.cases):
+            state = messages.state(self.now_seconds)
+            row = state.row(unique_id)
+            if row is not None and state.alive[row]:
+                return messages, row
+        raise KeyError(f"account {account_id} has no visible mention {unique_id} at {self.now:%Y-%m-%dT%H:%M:%SZ}")
+
+    def _case_identifier(self, account_id: int, unique_id: str) -> Json:
+        messages, row = self._found(account_id, unique_id)
+        if messages is not self.accounts[account_id].cases:
+            raise KeyError(f"account {account_id} has no visible case {unique_id}")
+        case = messages.state(self.now_seconds).mention(row)
+        return identifier_json(account_id, case["topic"]["id"], case["id"])
+
+    def _user(self, account_id: int, user_id: int) -> User:
+        user = self._reference(account_id).user(user_id)
         if user is None:
-            raise KeyError(f"account {account.id} has no user {user_id}")
+            raise KeyError(f"account {account_id} has no user {user_id}")
         return user
 
-    @staticmethod
-    def _assignee(account: Account, assignee_id: int) -> Json:
-        for team in account.organisation.teams:
-            if team.id == assignee_id:
-                return {"id": str(team.id), "type": "team", "display_name": team.name}
-        return user_assignee(Sandbox._user(account, assignee_id))
+    def _assignee(self, account_id: int, assignee_id: int) -> Json:
+        team = self._reference(account_id).records("teams").get(assignee_id)
+        if team is not None:
+            return {"id": str(assignee_id), "type": "team", "display_name": team["name"]}
+        return user_assignee(self._user(account_id, assignee_id))
+
+
+def _rename(act: Act, list_name: str, former: Json, fields: Json) -> None:
+    """Let what a test did to a message show the new name of a user, team or tag."""
+    name = fields.get("name")
+    if list_name == "users" and name and act.user is not None and act.user.id == former["id"]:
+        act.user = replace(act.user, name=name)
+    if list_name in {"users", "teams"} and name:
+        act.assignees = tuple(
+            each | {"display_name": name} if each["id"] == str(former["id"]) else each for each in act.assignees
+        )
+    if list_name == "tags" and "tag" in fields:
+        act.tags_added, act.tags_removed = (
+            tuple(fields["tag"] if tag == former["tag"] else tag for tag in tags)
+            for tags in (act.tags_added, act.tags_removed)
+        )
 
 
 def _check(act: Act) -> None:
@@ -326,6 +572,8 @@ def _check(act: Act) -> None:
         "sentiment": act.sentiment in SENTIMENTS,
         "property": act.priority in PRIORITIES,
         "csat_reply": act.score is not None,
+        "case_linked": act.case is not None,
+        "case_unlinked": act.case is not None,
     }
     if not given.get(act.kind, True):
         raise ValueError(f"an act of kind {act.kind!r} needs a valid {_NEEDED[act.kind]}")

@@ -73,6 +73,8 @@ class Server:
 
     def _listen(self) -> socket.socket:
         listener = socket.create_server(self._address)
+        # Connections inherit it: without, a small answer waits 40 ms for the client's acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host, port = listener.getsockname()[:2]
         self.base_url = f"http://{host}:{port}"
         return listener

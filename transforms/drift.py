@@ -2,7 +2,7 @@
 
 Almost every body is exactly as declared. A strict reader made from the contract says so at little cost
 (`is_as_declared`); only the records that it refuses are taken apart one by one (`fit`). What comes out is as declared
-again, so nothing after this has to doubt it.
+again and has its key, so nothing after this has to doubt it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import re
 import types
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from transforms.contract import Items, LeftOut, ListOf, Nested, Value
+from transforms.contract import Items, LeftOut, ListOf, Nested, Value, Whole
 
 if TYPE_CHECKING:
-    from transforms.contract import Contract, KeyColumn, Node
+    from transforms.contract import Contract, Element, KeyColumn, Node
 
 # The span that Python, pandas and Arrow can all hold: years 1 to 9999.
 FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
@@ -50,6 +51,37 @@ class Drift:
         return f"{where} was {self.found} where {self.expected} is declared; what could not be read is kept in _extra"
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Records of a body, in order: texts as sent, and made to fit where that is needed (else None).
+
+    `unreadable` are the texts that cannot be read, each with the reason; they are not among the others.
+    """
+
+    sent: list[bytes]
+    fitted: list[bytes | None]
+    unreadable: list[tuple[bytes, str]]
+    drift: set[Drift]
+
+
+def read(contract: Contract, body: str | bytes, records_path: str, *, keeps_undeclared: bool = True) -> Reading:
+    """Cuts a response body into its records, and makes those that differ from the contract fit it.
+
+    Args:
+        contract: what the records are declared to hold.
+        body: a JSON text.
+        records_path: JSON path of the list of records.
+        keeps_undeclared: whether what does not fit is kept, under `_extra` or as the JSON text in a text's place.
+
+    Raises:
+        msgspec.DecodeError: the body is not JSON, or has no list at the path.
+    """
+    records = read_records(body, records_path)
+    if is_as_declared(contract, body, records_path):
+        return Reading([*map(bytes, records)], [None] * len(records), [], set())
+    return fit(contract, records, keeps_undeclared=keeps_undeclared)
+
+
 # --- the strict reader ---
 
 
@@ -66,16 +98,29 @@ def read_records(body: str | bytes, records_path: str) -> list[msgspec.Raw]:
 
 
 def is_as_declared(contract: Contract, body: str | bytes, records_path: str) -> bool:
-    """Whether every record of a body has only declared fields, with values of the declared kinds only."""
-    return _accepts(_reader(records_path, _strict_type(contract)), body)
+    """Whether every record of a body has its key, and only declared fields with values of the declared kinds."""
+    return _accepts(contract, _reader(records_path, _strict_type(contract)), body)
 
 
-def _accepts(reader: msgspec.json.Decoder[Any], text: str | bytes) -> bool:
+def _accepts(contract: Contract, reader: msgspec.json.Decoder[Any], text: str | bytes) -> bool:
     try:
         reader.decode(text)
     except msgspec.ValidationError:
         return False
-    return True
+    sent = text.encode() if isinstance(text, str) else text
+    # Of two spellings of one field only one counts; the other has to be kept, should it say something else.
+    return not any(all(spelling in sent for spelling in spellings) for spellings in _spellings(contract))
+
+
+@cache
+def _spellings(contract: Contract) -> list[tuple[bytes, bytes]]:
+    """The pairs of spellings of one field, as JSON has them."""
+    return [
+        (f'"{one}"'.encode(), f'"{other}"'.encode())
+        for table in contract.tables
+        for column in table.all_columns
+        for one, other in combinations((*column.path[-1:], *column.also), 2)
+    ]
 
 
 @cache
@@ -97,10 +142,12 @@ def _names(records_path: str) -> list[str]:
 
 @cache
 def _strict_type(contract: Contract) -> Any:
-    return _strict(contract.root.element)
+    keys = frozenset(column.path for column in contract.root.key if column.path)
+    return _struct(Nested(fields=contract.fields), keys)
 
 
 _EmptyArray = Annotated[list[Any], msgspec.Meta(max_length=0)]
+_Key = Annotated[str, msgspec.Meta(min_length=1)] | int | float
 _Integer = Annotated[int, msgspec.Meta(gt=-LARGEST_INTEGER, lt=LARGEST_INTEGER)]
 _STRICT: dict[str, Any] = {
     "text": str | int | float | bool | None,
@@ -112,7 +159,7 @@ _STRICT: dict[str, Any] = {
 }
 
 
-def _strict(node: Node) -> Any:
+def _strict(node: Node) -> Any:  # noqa: PLR0911 - a list of kinds
     """The strict type of a node: no undeclared fields; PHP's `[]` is an empty object; anything may be null."""
     match node:
         case Value():
@@ -127,6 +174,8 @@ def _strict(node: Node) -> Any:
             element = _struct(node.of) if isinstance(node.of, Nested) else _strict(node.of)
             elements = _list(element | None)
             return types.GenericAlias(dict, (str, element | elements | None)) | elements | None
+        case Whole():
+            return types.GenericAlias(dict, (str, Any)) | _EmptyArray | None
         case LeftOut():
             return Any
 
@@ -135,52 +184,84 @@ def _list(element: Any) -> Any:
     return types.GenericAlias(list, (element,))
 
 
-def _struct(node: Nested) -> Any:
+def _struct(node: Nested, keys: frozenset[tuple[str, ...]] = frozenset()) -> Any:
+    """`keys` are the paths of values that must be there."""
+    # Attribute names are made up: a JSON key need not be a Python name.
+    nodes = {
+        spelling: field
+        for name, field in node.fields.items()
+        for spelling in (name, *(field.also if isinstance(field, Value) else ()))
+    }
+    names = {f"field_{place}": name for place, name in enumerate(nodes)}
     return msgspec.defstruct(
         "Declared",
-        # Attribute names are made up: a JSON key need not be a Python name.
-        [(f"field_{place}", _strict(field), None) for place, field in enumerate(node.fields.values())],
-        rename={f"field_{place}": name for place, name in enumerate(node.fields)},
+        [_field(attribute, nodes[name], _below(keys, name)) for attribute, name in names.items()],
+        rename=names,
         forbid_unknown_fields=True,
+        kw_only=True,
         gc=False,
     )
+
+
+def _field(attribute: str, node: Node, keys: frozenset[tuple[str, ...]]) -> Any:
+    if () in keys:
+        return attribute, _Key
+    if keys and isinstance(node, Nested):
+        return attribute, _struct(node, keys)
+    return attribute, _strict(node), None
+
+
+def _below(keys: frozenset[tuple[str, ...]], name: str) -> frozenset[tuple[str, ...]]:
+    return frozenset(path[1:] for path in keys if path[0] == name)
 
 
 # --- records that differ ---
 
 
-def fit(contract: Contract, records: list[msgspec.Raw]) -> tuple[list[bytes | None], set[Drift]]:
-    """Makes the records of a refused body fit the contract.
-
-    Returns:
-        For each record its text made to fit, or None where it is as declared or cannot be made to fit (no object);
-        and every difference that was found.
-    """
-    drift: set[Drift] = set()
+def fit(contract: Contract, records: list[msgspec.Raw], *, keeps_undeclared: bool = True) -> Reading:
+    """Makes the records of a refused body fit the contract."""
     reader = _record_reader(contract)
-    texts: list[bytes | None] = []
-    for record in records:
+    reading = Reading([], [], [], set())
+    for record in map(bytes, records):
         try:
-            value = None if _accepts(reader, bytes(record)) else json.loads(bytes(record), parse_float=_read_number)
-        except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
-            value = {}
-        if not isinstance(value, dict):
-            texts.append(None)
-        elif any(value.get(name) in _NO_KEY or isinstance(value[name], dict | list) for name in contract.key):
-            texts.append(b"{}")  # it will be set aside, as it was sent: what it holds is no concern of the contract's
+            is_declared = _accepts(contract, reader, record)
+            fitted = None if is_declared else _made_to_fit(contract, record, reading.drift, keeps_undeclared)
+        except _Unreadable as reason:
+            reading.unreadable.append((record, str(reason)))
         else:
-            fitted = _Fitting(contract.root.name, drift).element(value, contract.root.element)
-            texts.append(_json(fitted).encode())
-    return texts, drift
+            reading.sent.append(record)
+            reading.fitted.append(fitted)
+    return reading
+
+
+class _Unreadable(Exception):
+    """A record of which no row can be made, with the reason."""
+
+
+def _made_to_fit(contract: Contract, record: bytes, drift: set[Drift], keeps_undeclared: bool) -> bytes:
+    try:
+        value = json.loads(record, parse_float=_read_number)
+    except (RecursionError, ValueError):
+        raise _Unreadable("nested too deep, or a number of thousands of digits") from None
+    if not isinstance(value, dict):
+        raise _Unreadable(f"not an object but {_kind(value)}")
+    paths = [column.path for column in contract.root.key if column.path]
+    if missing := [".".join(path) for path in paths if not _has(value, path)]:
+        raise _Unreadable(f"no value for the key {', '.join(missing)}")
+    fitting = _Fitting(contract.root.name, drift, keeps_undeclared=keeps_undeclared)
+    return _json(fitting.element(value, contract.root.element)).encode()
+
+
+def _has(value: Any, path: tuple[str, ...]) -> bool:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value not in (None, "") and not isinstance(value, dict | list)
 
 
 def _read_number(text: str) -> float | str:
     """A number, or its text where a double cannot hold it: JSON has no infinity to write it back."""
     number = float(text)
     return number if math.isfinite(number) else text
-
-
-_NO_KEY: tuple[Any, ...] = (None, "")
 
 
 def _json(value: Any) -> str:
@@ -194,17 +275,18 @@ class _Misfit(Exception):
 class _Fitting:
     """Takes one element of a table apart, and its lists' elements with it."""
 
-    def __init__(self, table: str, drift: set[Drift]) -> None:
+    def __init__(self, table: str, drift: set[Drift], *, keeps_undeclared: bool = True) -> None:
         self._table = table
         self._drift = drift
+        self._keeps_undeclared = keeps_undeclared
         self._extra: dict[str, Any] = {}
 
-    def element(self, value: Any, node: Value | Nested) -> Any:
+    def element(self, value: Any, node: Element) -> Any:
         """An element of the table that fits, with what did not fit under `_extra`."""
         if isinstance(node, Value):
             return self._plain(value, node)
-        if value is None:
-            return None
+        if isinstance(node, Whole) or value is None:
+            return value
         try:
             fitted = self._object(value, node, ())
         except _Misfit:
@@ -218,7 +300,7 @@ class _Fitting:
         """A value of a list of plain values: there is no place beside it, so text takes whatever comes."""
         if isinstance(value, dict | list):
             self._note((), node.type, value)
-            return _json(value)
+            return self._as_text(value)
         return value
 
     def _object(self, value: Any, node: Nested, path: tuple[str, ...]) -> dict[str, Any]:
@@ -257,12 +339,14 @@ class _Fitting:
                 return self._object(value, node, path)
             case ListOf():
                 return self._list(value, node)
+            case Whole() if value is None or value == [] or isinstance(value, dict):
+                return value
         raise _Misfit
 
     def _value(self, value: Any, node: Value, path: tuple[str, ...]) -> Any:
         if node.type == "text" and isinstance(value, dict | list):
             self._note(path, "text", value)
-            return _json(value)
+            return self._as_text(value)
         fitted = _READ[node.type](value) if value is not None and node.type in _READ else value
         if type(fitted) is not type(value):
             self._note(path, node.type, value)
@@ -293,10 +377,16 @@ class _Fitting:
         raise _Misfit
 
     def _child(self, node: ListOf, element: Any) -> Any:
-        return _Fitting(node.table, self._drift).element(element, node.of)
+        fitting = _Fitting(node.table, self._drift, keeps_undeclared=self._keeps_undeclared)
+        return fitting.element(element, node.of)
+
+    def _as_text(self, value: Any) -> str | None:
+        return _json(value) if self._keeps_undeclared else None
 
     def _keep(self, path: tuple[str, ...], expected: str, value: Any) -> None:
         self._note(path, expected, value)
+        if not self._keeps_undeclared:
+            return
         name = ".".join(path) if path else "$"
         # Two paths can be spelled alike when a key has a dot in it.
         self._extra[_json(path) if name in self._extra else name] = value
@@ -311,7 +401,7 @@ def _expected(node: Node) -> str:
             return node.type
         case Items():
             return "integers"
-        case Nested():
+        case Nested() | Whole():
             return "object"
         case ListOf(keyed_by=keyed_by):
             return _expected_list(keyed_by)

@@ -17,7 +17,7 @@ import duckdb
 from measured import measured
 
 from transforms.contract import Items, LeftOut, ListOf, Nested, Value, contract
-from transforms.flatten import READ_AS
+from transforms.selects import READ_AS
 
 if TYPE_CHECKING:
     from transforms.contract import Column, Node, Table

@@ -1,12 +1,12 @@
-"""The dlt source: the streams' pages in, load-ready Arrow tables out, and the cursors that are committed with them."""
+"""The dlt source: the streams' pages in, load-ready files out, and the cursors that are committed with them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dlt
 
-from pipelines.source.packages import LoadTally, StreamLoader
+from pipelines.source.packages import LoadTally, Package, StreamLoader
 from pipelines.source.reading import AccountReading, ReadingFailed, StreamReader
 from pipelines.source.streams import STREAMS, Reading, Stream
 
@@ -19,6 +19,7 @@ __all__ = [
     "STREAMS",
     "AccountReading",
     "LoadTally",
+    "Package",
     "Reading",
     "ReadingFailed",
     "Stream",
@@ -28,12 +29,18 @@ __all__ = [
 ]
 
 
-def social_connect(loaders: Sequence[StreamLoader]) -> DltSource:
-    """The next load package as a dlt source, a resource per stream. Extracting it reads the API."""
+def social_connect(packages: Sequence[Package], state: dict[str, Any], **options: Any) -> DltSource:
+    """The streams' packages as one dlt source.
+
+    Args:
+        packages: one for each stream.
+        state: by stream, as the loader keeps it.
+        options: see `Package.resources`.
+    """
 
     @dlt.source(name="social_connect", max_table_nesting=0)
     def source() -> Iterator[DltResource]:
-        for loader in loaders:
-            yield loader.resource()
+        for package in packages:
+            yield from package.resources(state.get(package.name, {}), **options)
 
     return source()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import dlt
-import pyarrow as pa
-
 from transforms.flatten import QUARANTINE
 
 if TYPE_CHECKING:
@@ -30,45 +27,39 @@ JSON is text: DuckDB's own JSON type is text with another name, and Arrow carrie
 REPLACE_ROWS: TDeleteInsertStrategyDict = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 
 
-def rows_of(table: Table, rows: pa.Table, *, only_new: bool) -> Any:
-    """Rows with their hints, as a dlt resource yields them.
-
-    New objects are appended; else rows replace those of the same object, a list's rows as a whole.
-    """
+def table_hints(table: Table, *, only_new: bool) -> dict[str, Any]:
+    """How to write a table's rows: what is new is appended; else rows replace those of the same object, lists whole."""
     is_root = table.parent is None
-    hints = dlt.mark.make_hints(
-        table_name=table.name,
-        write_disposition="append" if only_new else REPLACE_ROWS,
-        primary_key=table.key_names if is_root else None,
-        merge_key=None if is_root else table.object_key,
-        columns=[_column(column) for column in table.all_columns],
-    )
-    return dlt.mark.with_hints(rows, hints, create_table_variant=True)
-
-
-def quarantine_of(rows: pa.Table) -> Any:
-    """Records that could not be read, with their hints. One that is read again replaces itself."""
-    hints = dlt.mark.make_hints(
-        table_name="quarantine",
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
-        primary_key=("account_id", "object", "content_hash"),
-        columns=[
-            {
-                "name": field.name,
-                "data_type": "timestamp" if pa.types.is_timestamp(field.type) else "text",
-                "nullable": field.nullable,
-            }
-            for field in QUARANTINE
-        ],
-    )
-    return dlt.mark.with_hints(rows, hints, create_table_variant=True)
+    return {
+        "table_name": table.name,
+        "write_disposition": "append" if only_new else REPLACE_ROWS,
+        "primary_key": table.key_names if is_root else None,
+        "merge_key": None if is_root else table.object_key,
+        "columns": [*map(_column, table.all_columns), LOAD_ID],
+        "file_format": "parquet",
+    }
 
 
 def _column(column: Column) -> Any:
+    # A file of the database's has no column that forbids null, and the loader would write it anew to make it so. That
+    # keys are there is the flattener's promise, and a data test.
     return {
         "name": column.name,
         "data_type": LOADED_AS[column.type],
-        "nullable": not column.is_required,
+        "nullable": True,
         "description": column.description,
         **({"hard_delete": True} if column.name == "_is_removed" else {}),
     }
+
+
+LOAD_ID: Any = {"name": "_dlt_load_id", "data_type": "text", "nullable": True}
+"""The package a row came with; it counts once the package is in `_dlt_loads`."""
+
+QUARANTINE_HINTS: dict[str, Any] = {
+    "table_name": "quarantine",
+    "write_disposition": {"disposition": "merge", "strategy": "delete-insert"},
+    "primary_key": ("account_id", "object", "content_hash"),
+    "columns": [*map(_column, QUARANTINE), LOAD_ID],
+    "file_format": "parquet",
+}
+"""How to write records that could not be read. One that is read again replaces itself."""

@@ -3,143 +3,164 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dlt
-import pyarrow as pa
 
-from pipelines.source.hints import quarantine_of, rows_of
-from transforms.changes import only_changes
-from transforms.flatten import Flattened, flatten
+from pipelines.source.hints import QUARANTINE_HINTS, table_hints
+from transforms.flatten import Flattening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
+    import duckdb
+    import pyarrow as pa
     from dlt.extract import DltResource
 
-    from pipelines.source.reading import Batch, StreamReader
+    from pipelines.source.reading import StreamReader
+    from pipelines.source.streams import Stream
+    from pipelines.source.windows import Cursor
     from transforms.contract import Contract
     from transforms.drift import Drift
 
     KnownVersions = Callable[[Contract, pa.Table], pa.Table]
 
-PACKAGE_PAGES = 150
+PACKAGE_PAGES = 300
 """Pages that are loaded at once: enough that the loader's fixed costs do not count, few enough for memory."""
 
 
 class LoadTally:
-    """What a run has put into its load packages: rows per table, records set aside, differences from the contract."""
+    """What a run has put into its load packages: rows per table, the quarantine's too, and differences in shape."""
 
     def __init__(self) -> None:
         self.row_counts: Counter[str] = Counter()
-        self.quarantined_count = 0
         self.drift: set[Drift] = set()
-
-    def add(self, tables: dict[str, pa.Table], quarantine: pa.Table, drift: set[Drift]) -> None:
-        """Counts a package; rows that only say that others go are none."""
-        for name, rows in tables.items():
-            is_list = "_is_removed" in rows.column_names
-            self.row_counts[name] += rows["_is_removed"].null_count if is_list else rows.num_rows
-        self.quarantined_count += quarantine.num_rows
-        self.drift |= drift
 
 
 class StreamLoader:
-    """Turns one stream's pages into load packages.
+    """Turns one stream's pages into packages.
 
-    The loader writes a package as one set of rows, so an object may be in a package only once: a batch that reads one
-    again waits for the next package. A package of nothing but objects that the warehouse does not have (a first
-    reading, a backfill) is appended, which is half the work of merging it.
+    Args:
+        reader: gives the pages.
+        connect: opens a connection to an in-process database, in which a package is made.
+        loaded_at: start of the run, UTC.
     """
 
     def __init__(
-        self, reader: StreamReader, *, known_versions: KnownVersions, loaded_at: datetime, tally: LoadTally
+        self, reader: StreamReader, *, connect: Callable[[], duckdb.DuckDBPyConnection], loaded_at: datetime
     ) -> None:
-        self.reader = reader
-        self._known_versions = known_versions
+        self.name = reader.stream.name
+        self._reader = reader
+        self._connect = connect
         self._loaded_at = loaded_at
-        self._tally = tally
-        self._waiting: tuple[Batch, Flattened] | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether everything that could be read is in packages."""
-        return self.reader.is_done and self._waiting is None
+        """Whether everything that could be read has been read."""
+        return self._reader.is_done
 
-    def resource(self) -> DltResource:
-        """The next package's share of this stream as a dlt resource; extracting it reads the API."""
-        return dlt.resource(self._package(), name=self.reader.stream.name, file_format="parquet")
+    def read(self, state: dict[str, Any]) -> Package:
+        """Reads the API for the next package and flattens what it gives.
 
-    def _package(self) -> Iterator[Any]:
-        contract = self.reader.stream.contract
-        state = dlt.current.resource_state()
+        Args:
+            state: the stream's state as the loader keeps it: the cursors of what is in the warehouse.
+        """
+        flattening = Flattening(self._reader.stream.contract, self._connect(), loaded_at=self._loaded_at)
+        cursors: dict[str, Cursor] = {}
+        page_count = 0
+        while page_count < PACKAGE_PAGES and (batch := self._reader.next_batch(state.get("cursors", {}))) is not None:
+            flattening.read(
+                batch.bodies, records_path=batch.records_path, account_id=batch.account_id, given=batch.given
+            )
+            cursors[batch.account_id] = batch.cursor
+            page_count += len(batch.bodies)
+        return Package(self._reader.stream, flattening, cursors)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What of one stream is loaded at once: objects, and the cursors that hold once they are in the warehouse.
+
+    A package of nothing but objects that the warehouse does not have (a first reading, a backfill) is appended, which
+    is half the work of merging it.
+    """
+
+    stream: Stream
+    flattening: Flattening
+    cursors: dict[str, Cursor]
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self.stream.name
+
+    def close(self) -> None:
+        """Gives its memory back."""
+        self.flattening.con.close()
+
+    def resources(
+        self, state: dict[str, Any], *, known_versions: KnownVersions, folder: Path, tally: LoadTally
+    ) -> Iterator[DltResource]:
+        """The package as dlt resources: the cursors, and one for each table. Extracting them writes its files.
+
+        Args:
+            state: the stream's state as the loader keeps it.
+            known_versions: the warehouse's version of objects.
+            folder: where files are written; the loader links them into its own folder.
+            tally: is told what goes into the package.
+        """
+        contract, flattening = self.stream.contract, self.flattening
         # Tables and columns exist from the first run on, with or without rows, so that SQL on a new warehouse runs.
         declares_tables = state.get("contract") != contract.fingerprint
-        batches = self._gather(state.setdefault("cursors", {}))
-        if not batches and not declares_tables:
+        if not (self.cursors or declares_tables):
             return
-        flattened = _concatenated(contract, batches, self._loaded_at)
-        known = self._known_versions(contract, _objects(contract, flattened.tables))
-        tables = only_changes(contract, flattened.tables, known)
-        only_new = _keys(_objects(contract, tables)).isdisjoint(_keys(known.drop_columns("_content_hash")))
-        for table in contract.tables:
-            if declares_tables or tables[table.name].num_rows:
-                yield rows_of(table, tables[table.name], only_new=only_new)
-        if declares_tables or flattened.quarantine.num_rows:
-            yield quarantine_of(flattened.quarantine)
-        state["contract"] = contract.fingerprint
-        for batch, _ in batches:
-            state["cursors"][batch.account_id] = batch.cursor.to_state()
-        self._tally.add(tables, flattened.quarantine, set(flattened.drift))
+        yield dlt.resource(self._remember(), name=f"{self.stream.name}_cursors")
+        flattening.leave_out(known_versions(contract, flattening.objects()))
+        file = _Files(flattening, folder, tally, even_empty=declares_tables)
+        if flattening.object_count or declares_tables:
+            for table in contract.tables:
+                removals = table.parent is not None and not flattening.are_new
+                rows = file.of(table.name, flattening.rows(table), has_removals=removals)
+                yield dlt.resource(rows, name=table.name, **table_hints(table, only_new=flattening.are_new))
+        rows = file.of("quarantine", flattening.quarantine(), has_removals=False)
+        yield dlt.resource(rows, name=f"{contract.table}_quarantine", **QUARANTINE_HINTS)
+        tally.drift |= flattening.drift
 
-    def _gather(self, cursors: dict[str, Any]) -> list[tuple[Batch, Flattened]]:
-        """Batches that can be loaded together."""
-        contract = self.reader.stream.contract
-        gathered: list[tuple[Batch, Flattened]] = []
-        keys: set[tuple[str, ...]] = set()
-        page_count = 0
-        while page_count < PACKAGE_PAGES:
-            self._waiting = self._waiting or self._next(cursors)
-            if self._waiting is None:
-                break
-            batch, flattened = self._waiting
-            batch_keys = _keys(_objects(contract, flattened.tables))
-            if not keys.isdisjoint(batch_keys):
-                break
-            gathered.append(self._waiting)
-            self._waiting = None
-            keys |= batch_keys
-            page_count += len(batch.bodies)
-        return gathered
-
-    def _next(self, cursors: dict[str, Any]) -> tuple[Batch, Flattened] | None:
-        batch = self.reader.next_batch(cursors)
-        if batch is None:
-            return None
-        return batch, flatten(
-            self.reader.stream.contract,
-            batch.bodies,
-            records_path=batch.records_path,
-            account_id=batch.account_id,
-            loaded_at=self._loaded_at,
+    def _remember(self) -> Iterator[Any]:
+        """Commits the cursors with the package: a resource without items."""
+        state = dlt.current.source_state().setdefault(self.stream.name, {})
+        state["contract"] = self.stream.contract.fingerprint
+        state.setdefault("cursors", {}).update(
+            {account_id: cursor.to_state() for account_id, cursor in self.cursors.items()}
         )
+        yield from ()
 
 
-def _concatenated(contract: Contract, batches: list[tuple[Batch, Flattened]], loaded_at: datetime) -> Flattened:
-    parts = [flattened for _, flattened in batches]
-    if not parts:
-        parts = [flatten(contract, [], records_path="$.response", account_id="", loaded_at=loaded_at)]
-    return Flattened(
-        tables={name: pa.concat_tables([part.tables[name] for part in parts]) for name in parts[0].tables},
-        quarantine=pa.concat_tables([part.quarantine for part in parts]),
-        drift=tuple({difference for part in parts for difference in part.drift}),
-    )
+@dataclass(frozen=True)
+class _Files:
+    """Writes rows to files of the package."""
 
+    flattening: Flattening
+    folder: Path
+    tally: LoadTally
+    even_empty: bool
 
-def _objects(contract: Contract, tables: dict[str, pa.Table]) -> pa.Table:
-    return tables[contract.root.name].select(list(contract.root.object_key))
-
-
-def _keys(objects: pa.Table) -> set[tuple[str, ...]]:
-    return set(zip(*(column.to_pylist() for column in objects.columns), strict=True))
+    def of(self, table: str, rows: str, *, has_removals: bool) -> Iterator[Any]:
+        """The file of a table's rows, for the loader to take, with the package's id as the loader names it."""
+        con = self.flattening.con
+        file = self.folder / f"{self.flattening.contract.table}.{table}.parquet"
+        load_id = dlt.current.load_package_state()["load_id"]
+        (row_count,) = con.execute(
+            f"COPY (SELECT *, '{load_id}' AS _dlt_load_id FROM ({rows})) TO '{file}' (FORMAT parquet)"
+        ).fetchone() or (0,)
+        if row_count:
+            yield dlt.mark.with_file_import(str(file), "parquet", row_count)
+        elif self.even_empty:  # for a file without rows the loader makes no table
+            yield con.execute(f"FROM '{file}'").to_arrow_table()
+        if has_removals:
+            (row_count,) = con.execute(f"SELECT count(*) - count(_is_removed) FROM '{file}'").fetchone() or (0,)
+        self.tally.row_counts[table] += row_count
+        file.unlink()

@@ -4,43 +4,78 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipelines.api import SocialConnectError
+from pipelines.api import ApiError, NotFound, PermissionDenied, SocialConnectError
 from pipelines.source.streams import STREAMS, Reading
-from pipelines.source.windows import Cursor, Window, added_at, changes_end_at, last_action_at, later, new_rows_window
+from pipelines.source.windows import (
+    OVERLAP,
+    Cursor,
+    Window,
+    added_at,
+    changes_end_at,
+    last_action_at,
+    later,
+    new_rows_window,
+    read_time,
+    trailing_window,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pipelines.api import Page, SocialConnect
     from pipelines.source.streams import Stream
 
+    NotedMentions = Callable[[str, datetime | None], Iterable[tuple[datetime, str]]]
+
 logger = logging.getLogger(__name__)
 
 NEW_ROWS = "dateadd:asc"
 CHANGED_ROWS = "timestamps.action_last_date:desc"
+UPDATED_ROWS = "lastupdate:asc"
+ONE_SECOND = timedelta(seconds=1)
+# Without dates the API gives the last four weeks.
+_ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T00:00:00+00:00"}
 
 
 class ReadingFailed(Exception):
     """A list cannot be read without a gap: the API does not do what reading it rests on."""
 
 
+class Step(NamedTuple):
+    """A page, the cursor that holds once it and all before it are in the warehouse, and what was known beforehand."""
+
+    page: Page
+    cursor: Cursor
+    given: Mapping[str, str] = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Some pages of one stream and account, and the cursor that holds once their rows are in the warehouse."""
+    """Some pages of one stream and account, and the cursor that holds once their rows are in the warehouse.
+
+    `given`: values of the contract's given columns, for all of them.
+    """
 
     account_id: str
     bodies: tuple[bytes, ...]
     records_path: str
     record_count: int
     cursor: Cursor
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class AccountReading:
-    """What is read of one account in one run."""
+    """What is read of one account in one run.
+
+    `snapshots` are lists that were read whole, by path; accounts of one token may share it. Without `heeds_rhythm`
+    every list is read, however lately it was read before. `noted_mentions` chooses the mentions whose notes are read.
+    """
 
     api: SocialConnect
     account_id: str
@@ -48,18 +83,31 @@ class AccountReading:
     now: datetime
     on_page: Callable[[Stream, Page], None] = lambda _stream, _page: None
     snapshots: dict[str, list[Page]] = field(default_factory=dict)
+    heeds_rhythm: bool = True
+    noted_mentions: NotedMentions = lambda _account_id, _after: ()
 
-    def steps(self, stream: Stream, cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
+    def steps(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """Pages of a stream, each with the cursor that holds once it and all before it are in the warehouse."""
-        if stream.reading is Reading.SNAPSHOT:
-            return ((page, cursor) for page in self.snapshot(stream))
-        return self._inbox(stream, cursor)
+        match stream.reading:
+            case Reading.SNAPSHOT:
+                return self._whole(stream, cursor)
+            case Reading.INBOX:
+                return self._inbox(stream, cursor)
+            case Reading.UPDATED:
+                return self._updated(stream, cursor)
+            case Reading.LOG:
+                return self._log(stream, cursor)
+            case Reading.TRAILING:
+                return self._trailing(stream, cursor)
+            case Reading.NOTES:
+                return self._notes(stream, cursor)
 
     def snapshot(self, stream: Stream) -> list[Page]:
         """All pages of a list that is read whole; read once per run, whoever asks."""
-        if stream.name not in self.snapshots:
-            self.snapshots[stream.name] = list(self._pages(stream, {}))
-        return self.snapshots[stream.name]
+        path = self._path(stream)
+        if path not in self.snapshots:
+            self.snapshots[path] = list(self._pages(stream, {}))
+        return self.snapshots[path]
 
     def topic_ids(self) -> list[str]:
         """Every topic of the account. The API takes an empty list as the user's own selection, not as all topics."""
@@ -71,13 +119,104 @@ class AccountReading:
             if isinstance(topic, dict) and "id" in topic
         ]
 
+    def _path(self, stream: Stream) -> str:
+        return "/" + stream.path.format(account_id=self.account_id)
+
     def _pages(self, stream: Stream, parameters: dict[str, str]) -> Iterator[Page]:
-        path = "/" + stream.path.format(account_id=self.account_id)
-        for page in self.api.pages(path, {"limit": stream.page_size, **parameters}):
+        limit = {"limit": stream.page_size} if stream.page_size else {}
+        for page in self.api.pages(self._path(stream), {**limit, **parameters}):
             self.on_page(stream, page)
             yield page
 
-    def _inbox(self, stream: Stream, cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
+    def _whole(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        """The list, unless it was read less than its rhythm ago."""
+        if self.heeds_rhythm and cursor.read_at is not None and self.now < cursor.read_at + stream.rhythm:
+            return
+        pages = self.snapshot(stream)
+        for page in pages:
+            yield Step(page, replace(cursor, read_at=self.now) if page is pages[-1] else cursor)
+
+    def _updated(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        """Rows updated since the cursor, oldest first.
+
+        Pages are offsets, and a row that is updated while they are read moves to the end, so that those after it move
+        up by one. So the list begins anew after each page, at the second before the page's last update.
+        """
+        since = cursor.updated_through - OVERLAP if cursor.updated_through else self.start_date
+        while True:
+            is_last = True
+            for page in self._pages(stream, {"sort": UPDATED_ROWS, "updated_since": since.isoformat()}):
+                times = [time for record in page.records if (time := read_time(record, stream.time_path)) is not None]
+                if times != sorted(times):
+                    raise ReadingFailed(self._order_complaint(stream, UPDATED_ROWS))
+                cursor = replace(cursor, updated_through=later(cursor.updated_through, times, not_after=self.now))
+                yield Step(page, cursor)
+                is_last = page.is_last and not page.is_truncated
+                if not is_last and times and times[-1] - ONE_SECOND > since:
+                    since = times[-1] - ONE_SECOND
+                    break
+            else:
+                if not is_last:
+                    raise ReadingFailed(self._depth_complaint(stream, since))
+            if is_last:
+                return
+
+    def _log(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        """Rows of a window in whatever order; the API does not say which."""
+        window = new_rows_window(cursor, start_date=self.start_date, now=self.now)
+        if window.start > window.end:
+            return
+        added_through = cursor.added_through
+        last: Page | None = None
+        for page in self._window(stream, window, {}):
+            if last is not None:
+                yield Step(last, cursor)
+            last = page
+            times = (read_time(record, stream.time_path) for record in page.records)
+            added_through = later(added_through, times, not_after=self.now)
+        if last is not None:
+            yield Step(last, replace(cursor, added_through=added_through))
+
+    def _trailing(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        window = trailing_window(cursor, start_date=self.start_date, now=self.now)
+        topic_ids = self.topic_ids()
+        if not topic_ids:
+            return
+        last: Page | None = None
+        for page in self._window(stream, window, {"topic_ids": ",".join(topic_ids)}):
+            if last is not None:
+                yield Step(last, cursor)
+            last = page
+        if last is not None:
+            yield Step(last, replace(cursor, added_through=max(self.now, cursor.added_through or self.now)))
+
+    def _notes(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        """The notes on mentions that have got one since the cursor, the longest waiting first."""
+        for noted_at, unique_id in self.noted_mentions(self.account_id, cursor.acted_through):
+            topic_id, _, mention_id = unique_id.partition("_")
+            path = "/" + stream.path.format(account_id=self.account_id, topic_id=topic_id, mention_id=mention_id)
+            cursor = replace(cursor, acted_through=noted_at)
+            try:
+                for page in self.api.pages(path, {"context_type": "notes"} | _ALL_TIMES):
+                    self.on_page(stream, page)
+                    yield Step(page, cursor, {"unique_id": unique_id})
+            except NotFound:
+                logger.warning("mention %s is gone, and the notes on it", unique_id)
+
+    def _window(self, stream: Stream, window: Window, parameters: dict[str, str]) -> Iterator[Page]:
+        """All rows of a window; where the depth cap ends the list, each half of it."""
+        is_truncated = False
+        for page in self._pages(stream, parameters | window.as_parameters()):
+            yield page
+            is_truncated = page.is_truncated
+        if not is_truncated:
+            return
+        if (halves := window.halves()) is None:
+            raise ReadingFailed(self._depth_complaint(stream, window.start))
+        for half in halves:
+            yield from self._window(stream, half, parameters)
+
+    def _inbox(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         topic_ids = self.topic_ids()
         if not topic_ids:
             logger.warning("account %s has no topics: nothing of %s to read", self.account_id, stream.name)
@@ -93,12 +232,13 @@ class AccountReading:
             logger.warning("account %s has been read beyond %s already", self.account_id, self.now.isoformat())
             return
         for page in self._new_rows(stream, window, topics):
-            read_through = later(cursor.added_through, map(added_at, page.records), not_after=self.now)
-            cursor = replace(cursor, added_through=read_through)
-            yield page, cursor
+            times = (added_at(record, stream.mention_path) for record in page.records)
+            cursor = replace(cursor, added_through=later(cursor.added_through, times, not_after=self.now))
+            yield Step(page, cursor)
         if stop_at is not None:
             history = Window(history_from, window.end)
-            yield from self._earning_acted_through(self._changed_rows(stream, history, topics, stop_at), cursor)
+            changed = self._changed_rows(stream, history, topics, stop_at)
+            yield from self._earning_acted_through(stream, changed, cursor)
 
     def _new_rows(self, stream: Stream, window: Window, topics: dict[str, str]) -> Iterator[Page]:
         """Rows of a window by date added, oldest first.
@@ -112,7 +252,7 @@ class AccountReading:
                 is_truncated = (_has_fallen(count, page.count) or _has_gap(page)) and read_through > window.start
                 if is_truncated:
                     break
-                times = [time for time in map(added_at, page.records) if time is not None]
+                times = [time for record in page.records if (time := added_at(record, stream.mention_path)) is not None]
                 if times != sorted(times) or (times and times[0] < read_through and page_count):
                     raise ReadingFailed(self._order_complaint(stream, NEW_ROWS))
                 page_count, is_truncated, read_through = page_count + 1, page.is_truncated, max([read_through, *times])
@@ -146,7 +286,9 @@ class AccountReading:
                 yield from self._changed_rows(stream, window, topics, stop_at)
                 return
             count = page.count
-            times = [time for time in map(last_action_at, page.records) if time is not None]
+            times = [
+                time for record in page.records if (time := last_action_at(record, stream.mention_path)) is not None
+            ]
             if times != sorted(times, reverse=True):
                 raise ReadingFailed(self._order_complaint(stream, CHANGED_ROWS))
             if page.records and not any(time >= stop_at for time in times):
@@ -162,7 +304,7 @@ class AccountReading:
         for half in halves:
             yield from self._changed_rows(stream, half, topics, stop_at)
 
-    def _earning_acted_through(self, pages: Iterator[Page], cursor: Cursor) -> Iterator[tuple[Page, Cursor]]:
+    def _earning_acted_through(self, stream: Stream, pages: Iterator[Page], cursor: Cursor) -> Iterator[Step]:
         """Backwards reading has seen everything only at its end, so only the last page earns the new cursor.
 
         A page without rows inside the list may hide some; then none earns it, and the next run reads them again.
@@ -172,12 +314,13 @@ class AccountReading:
         last: Page | None = None
         for page in pages:
             if last is not None:
-                yield last, cursor
+                yield Step(last, cursor)
             last = page
             has_gap = has_gap or _has_gap(page)
-            acted_through = later(acted_through, map(last_action_at, page.records), not_after=self.now)
+            times = (last_action_at(record, stream.mention_path) for record in page.records)
+            acted_through = later(acted_through, times, not_after=self.now)
         if last is not None:
-            yield last, cursor if has_gap else replace(cursor, acted_through=acted_through)
+            yield Step(last, cursor if has_gap else replace(cursor, acted_through=acted_through))
 
     def _depth_complaint(self, stream: Stream, second: datetime) -> str:
         return (
@@ -205,12 +348,13 @@ class StreamReader:
     """One stream over all accounts, read batch by batch.
 
     `stopped_by` says why the reading ended early, when it did: the request budget is used up, or the API cannot be
-    read. What was read until then has been given.
+    read. What was read until then has been given. `skipped` says of which accounts the API refuses the list, and why.
     """
 
     def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int) -> None:
         self.stream = stream
         self.stopped_by: SocialConnectError | ReadingFailed | None = None
+        self.skipped: dict[str, str] = {}
         self.is_done = False
         self.record_count = 0
         self.page_count = 0
@@ -241,28 +385,42 @@ class StreamReader:
         for account in self._accounts:
             batch: Batch | None = None
             try:
-                for page, earned in account.steps(self.stream, cursors[account.account_id]):
-                    batch = _with_page(batch, account.account_id, page, earned)
+                for step in account.steps(self.stream, cursors[account.account_id]):
+                    if batch and batch.given != step.given:
+                        yield batch
+                        batch = None
+                    batch = _with_page(batch, account.account_id, step)
                     if len(batch.bodies) == self._batch_pages:
                         yield batch
                         batch = None
             except (SocialConnectError, ReadingFailed) as stop:
-                self.stopped_by = stop
+                if _is_refusal(stop) and not self.stream.is_needed:
+                    self.skipped[account.account_id] = str(stop)
+                else:
+                    self.stopped_by = stop
             if batch:
                 yield batch
             if self.stopped_by:
                 return
 
 
-def _with_page(batch: Batch | None, account_id: str, page: Page, cursor: Cursor) -> Batch:
+def _is_refusal(error: Exception) -> bool:
+    """Whether the API gives the list to nobody like us: no permission, or not in the account's plan."""
+    return isinstance(error, PermissionDenied) or (
+        isinstance(error, ApiError) and error.error_id == "feature_limit_reached"
+    )
+
+
+def _with_page(batch: Batch | None, account_id: str, step: Step) -> Batch:
     """The batch grown by a page, of which only the text is kept, in UTF-8.
 
     Parsed records take several times its memory, and so does a Python text with an emoji in it.
     """
-    before = batch or Batch(account_id, (), page.records_path, 0, cursor)
+    page = step.page
+    before = batch or Batch(account_id, (), page.records_path, 0, step.cursor, step.given)
     return replace(
         before,
         bodies=(*before.bodies, page.body.encode()),
         record_count=before.record_count + len(page.records),
-        cursor=cursor,
+        cursor=step.cursor,
     )

@@ -20,6 +20,12 @@ OVERLAP = timedelta(minutes=15)
 Merging by key makes it harmless.
 """
 
+TRAIL = timedelta(days=28)
+"""How long rows of a trailing window are read again: the vendor's own reports count no later action on a mention."""
+
+PLANNED_AHEAD = timedelta(days=366)
+"""How far into the future a post may be planned."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -45,15 +51,18 @@ class Window:
 
 @dataclass(frozen=True)
 class Cursor:
-    """What one account's inbox has been read through, UTC; None before the first reading.
+    """What one account's list has been read through, UTC; None before the first reading, or where it has no meaning.
 
     `history_from`: rows added before then have never been asked for. `added_through`: every row added up to then has
-    been read. `acted_through`: every action up to then has been seen.
+    been read. `acted_through`: every action up to then has been seen. `updated_through`: every update up to then has
+    been read. `read_at`: start of the run that last read the list whole.
     """
 
     history_from: datetime | None = None
     added_through: datetime | None = None
     acted_through: datetime | None = None
+    updated_through: datetime | None = None
+    read_at: datetime | None = None
 
     @classmethod
     def from_state(cls, state: dict[str, str]) -> Cursor:
@@ -63,6 +72,12 @@ class Cursor:
     def to_state(self) -> dict[str, str]:
         """Texts for the loader's state."""
         return {name: _iso(time) for name, time in vars(self).items() if time is not None}
+
+
+def trailing_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
+    """The window of rows that may still change, with those that are planned for the future."""
+    start = max(start_date, cursor.added_through - TRAIL) if cursor.added_through else start_date
+    return Window(start.replace(microsecond=0), (now + PLANNED_AHEAD).replace(microsecond=0))
 
 
 def new_rows_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
@@ -82,22 +97,28 @@ def later(before: datetime | None, times: Iterable[datetime | None], *, not_afte
     return max([*seen, before] if before else seen, default=None)
 
 
-def added_at(record: Any) -> datetime | None:
-    """When a mention was added, UTC; None when the record does not say."""
-    return _read_time(record, "date", "added")
+def added_at(record: Any, mention_path: tuple[str, ...] = ()) -> datetime | None:
+    """When the mention of an inbox's record was added, UTC; None when the record does not say."""
+    return read_time(record, (*mention_path, "date", "added"))
 
 
-def last_action_at(record: Any) -> datetime | None:
-    """When the last action on a mention was taken, UTC; None without actions."""
-    actions = record.get("actions") if isinstance(record, dict) else None
-    times = (_read_time(action, "date", "added") for action in actions) if isinstance(actions, list) else ()
+def last_action_at(record: Any, mention_path: tuple[str, ...] = ()) -> datetime | None:
+    """When the last action on the mention of an inbox's record was taken, UTC; None without actions."""
+    actions = _member(record, (*mention_path, "actions"))
+    times = (read_time(action, ("date", "added")) for action in actions) if isinstance(actions, list) else ()
     return max((time for time in times if time is not None), default=None)
 
 
-def _read_time(record: Any, *path: str) -> datetime | None:
+def read_time(record: Any, path: tuple[str, ...]) -> datetime | None:
+    """The unix seconds at a path of a record as a time, UTC; None where there are none."""
+    record = _member(record, path)
+    return datetime.fromtimestamp(record, UTC) if isinstance(record, int) and 0 <= record < 253402300800 else None  # noqa: PLR2004 - year 10000
+
+
+def _member(record: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         record = record.get(name) if isinstance(record, dict) else None
-    return datetime.fromtimestamp(record, UTC) if isinstance(record, int) and 0 <= record < 253402300800 else None  # noqa: PLR2004 - year 10000
+    return record
 
 
 def _iso(time: datetime) -> str:

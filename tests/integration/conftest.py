@@ -172,8 +172,9 @@ def assert_same_rows(site: _Site, table: Table, expected: list[Json]) -> None:
 
 
 def assert_keys_are_unique(site: _Site) -> None:
-    """Every table of every contract has a key, and no two rows share it."""
-    for table in (table for declared in contracts() for table in declared.tables):
+    """Every table of every contract that was loaded has a key, and no two rows share it."""
+    loaded = {name for (name,) in site.rows("SELECT table_name FROM duckdb_tables()")}
+    for table in (table for declared in contracts() for table in declared.tables if table.name in loaded):
         key = ", ".join(f'"{name}"' for name in table.key_names)
         assert key
         twice = site.rows(f"SELECT {key}, count(*) FROM {table.name} GROUP BY ALL HAVING count(*) > 1 LIMIT 3")

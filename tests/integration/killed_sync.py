@@ -15,7 +15,7 @@ import pipelines.load  # isort: skip # noqa: F401 - the loader reads switches th
 import dlt
 from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.destinations.job_client_impl import SqlJobClientBase, SqlLoadJob
-from dlt.extract.extractors import ArrowExtractor
+from dlt.extract.extractors import Extractor
 
 from pipelines.run import extract_and_load
 from pipelines.settings import read_settings
@@ -55,7 +55,7 @@ def main(point: str, table: str) -> None:
         return str(job.job_file_info().table_name) == table
 
     points: dict[str, Callable[[], None]] = {
-        "in_extract": lambda: kill_after(ArrowExtractor, "write_items"),
+        "in_extract": lambda: kill_after(Extractor, "_import_item"),
         "after_extract": lambda: kill_before(dlt.Pipeline, "normalize"),
         "after_normalize": lambda: kill_before(dlt.Pipeline, "load"),
         "after_copy": lambda: kill_after(DuckDbCopyJob, "run", is_of_table),

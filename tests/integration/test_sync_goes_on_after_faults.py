@@ -12,6 +12,8 @@ from pipelines.api import AuthenticationFailed, ForeignNextUrl, SocialConnectErr
 Make = Callable[..., Any]
 
 MENTIONS = "/1417/inbox/mentions"
+FEW = ["topics", "users", "mentions"]
+"""Streams of the tests in which requests are counted."""
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
 
 def test_an_unknown_field_is_reported_and_kept(make_site: Make, warnings: Callable[[], str]) -> None:
     site = make_site(mentions=60)
-    site.box.faults.add("unknown_field", path="inbox", times=None)
+    site.box.faults.add("unknown_field", path="inbox/mentions", times=None)
     drift = site.sync().load.drift
     assert any("unknown field mentions.future_field" in line and "_extra" in line for line in drift)
     assert any("unknown field mention_actions.future_field" in line for line in drift)
@@ -38,7 +40,7 @@ def test_an_unknown_field_is_reported_and_kept(make_site: Make, warnings: Callab
 
 def test_a_changed_type_is_reported_and_kept(make_site: Make) -> None:
     site = make_site(mentions=60)
-    site.box.faults.add("changed_type", path="inbox", times=None, field="timestamps.handle_time", value="n/a")
+    site.box.faults.add("changed_type", path="inbox/mentions", times=None, field="timestamps.handle_time", value="n/a")
     (line,) = site.sync().load.drift
     assert line.startswith("mentions.timestamps.handle_time was text where integer is declared")
     assert site.rows("SELECT DISTINCT handle_time_seconds, _extra FROM mentions WHERE _extra IS NOT NULL") == [
@@ -56,7 +58,8 @@ def test_a_changed_type_is_reported_and_kept(make_site: Make) -> None:
 
 def test_a_record_that_cannot_be_read_is_set_aside_once_and_the_rest_goes_on(make_site: Make) -> None:
     site = make_site(mentions=130)
-    site.box.faults.add("unreadable_record", path="inbox", times=None, record={"id": "5", "status": "no unique_id"})
+    record = {"id": "5", "status": "no unique_id"}
+    site.box.faults.add("unreadable_record", path="inbox/mentions", times=None, record=record)
     assert site.sync().load.quarantined_count == 1
     site.sync()
     assert site.rows("SELECT account_id, object, reason, raw_text FROM quarantine") == [
@@ -68,7 +71,7 @@ def test_a_record_that_cannot_be_read_is_set_aside_once_and_the_rest_goes_on(mak
 def test_a_page_without_rows_does_not_end_a_list(make_site: Make) -> None:
     """Nor does it make the rows forgotten that it should have held."""
     site = make_site(mentions=350)
-    site.box.faults.add("empty_page", path="inbox", after=1)
+    site.box.faults.add("empty_page", path="inbox/mentions", after=1)
     site.sync()
     site.box.advance(hours=1)
     site.sync()
@@ -79,7 +82,7 @@ def test_a_used_up_budget_ends_a_run_with_what_was_read_and_the_next_goes_on(mak
     site = make_site(mentions=1200, rate_limit_per_hour=6)
     counts = []
     for _hour in range(10):
-        extraction = site.sync()
+        extraction = site.sync(stream_names=FEW)
         assert extraction.request_count <= 6
         counts.append(site.one("SELECT count(*) FROM mentions"))
         if not extraction.budget_was_used_up:
@@ -96,16 +99,16 @@ def test_a_used_up_budget_ends_a_run_with_what_was_read_and_the_next_goes_on(mak
 
 def test_a_run_may_be_given_less_than_the_api_allows(make_site: Make) -> None:
     site = make_site(mentions=600)
-    first = site.sync(max_requests=6)
+    first = site.sync(max_requests=6, stream_names=FEW)
     assert (first.request_count, first.resume_at) == (6, None)
     assert "max_requests" in str(first.load.stopped_by)
-    assert not site.sync().budget_was_used_up
+    assert not site.sync(stream_names=FEW).budget_was_used_up
     site.assert_holds_the_truth()
 
 
 def test_a_throttled_request_ends_a_run_cleanly(make_site: Make) -> None:
     site = make_site(mentions=400)
-    site.box.faults.add("throttle", path="inbox", after=2)
+    site.box.faults.add("throttle", path="inbox/mentions", after=2)
     assert site.sync().budget_was_used_up
     assert site.one("SELECT count(*) FROM mentions") == 200
     assert not site.sync().budget_was_used_up
@@ -122,13 +125,13 @@ def test_what_was_read_before_a_failure_is_loaded(
     """A page is one of 350 an hour: it is not to be read again because a later one fails."""
     monkeypatch.setattr("pipelines.run.BATCH_PAGES", 1)
     site = make_site(mentions=600)
-    site.box.faults.add(fault, path="inbox", after=4, times=None)
+    site.box.faults.add(fault, path="inbox/mentions", after=4, times=None)
     with pytest.raises(error):
-        site.sync()
+        site.sync(stream_names=FEW)
     site.box.faults.clear()
     loaded = site.one("SELECT count(*) FROM mentions")
     requests_before = len(site.box.requests)
-    site.sync()
+    site.sync(stream_names=FEW)
     site.assert_holds_the_truth()
     assert loaded >= 400
     assert len([r for r in site.box.requests[requests_before:] if r.path.endswith("mentions")]) <= 4
@@ -139,7 +142,7 @@ def test_a_failure_after_a_good_load_changes_no_row(make_site: Make) -> None:
     site.sync()
     before = site.snapshot()
     site.box.advance(hours=5)
-    site.box.faults.add("expired_token", path="inbox")
+    site.box.faults.add("expired_token", path="inbox/mentions")
     with pytest.raises(AuthenticationFailed):
         site.sync()
     assert {name: rows for name, rows in site.snapshot().items() if name.startswith("mention")} == {
@@ -152,7 +155,7 @@ def test_a_failure_after_a_good_load_changes_no_row(make_site: Make) -> None:
 def test_a_cut_or_foreign_answer_is_asked_for_again(make_site: Make) -> None:
     site = make_site(mentions=450)
     for number, fault in enumerate(("cut_json", "html", "cut_connection", "status")):
-        site.box.faults.add(fault, path="inbox", after=number, status=502)
+        site.box.faults.add(fault, path="inbox/mentions", after=number, status=502)
     site.sync()
     assert [request.status for request in site.box.requests if request.path.endswith(MENTIONS)].count(502) == 2
     site.assert_holds_the_truth()
@@ -163,7 +166,7 @@ def test_a_second_token_takes_over_when_the_first_is_used_up(make_site: Make) ->
     site = make_site(
         mentions=450, rate_limit_per_hour=5, tokens=tokens, options={"social_connect_access_token": ",".join(tokens)}
     )
-    assert not site.sync().budget_was_used_up
+    assert not site.sync(stream_names=FEW).budget_was_used_up
     site.assert_holds_the_truth()
 
 

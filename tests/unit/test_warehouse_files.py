@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.warehouse import DATASET, MARTS, Warehouse, WarehouseBusy, WarehouseUnreadable
 from transforms.contract import contract
-from transforms.flatten import arrow_schema
+from transforms.selects import STORED_AS
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def filled(warehouse: Warehouse) -> Warehouse:
     with duckdb.connect(warehouse.file) as con:
         con.execute(f"CREATE SCHEMA {DATASET}; CREATE SCHEMA {MARTS}")
         for table in contract("mention").tables:
-            con.register("declared", arrow_schema(table).empty_table())
-            con.execute(f"CREATE TABLE {DATASET}.{table.name} AS SELECT *, '' AS _dlt_load_id FROM declared")
+            columns = ", ".join(f'"{column.name}" {STORED_AS[column.type]}' for column in table.all_columns)
+            con.execute(f"CREATE TABLE {DATASET}.{table.name} ({columns}, _dlt_load_id VARCHAR)")
         con.execute(f"""
             INSERT INTO {DATASET}.mentions BY NAME SELECT '1417' AS account_id, 'm' || n AS unique_id,
               'hash' || n AS _content_hash, 'ended' AS _dlt_load_id, now() AS _loaded_at FROM range(2) t(n);

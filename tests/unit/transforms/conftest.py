@@ -5,27 +5,25 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from transforms.contract import contract
 from transforms.drift import Drift
-from transforms.flatten import Flattened, flatten
 
 Row = dict[str, Any]
-LOADED_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class _Landed:
     """What a batch became, as Python rows."""
 
-    flattened: Flattened
+    flattened: Any
     tables: dict[str, list[Row]]
     quarantine: list[Row]
     drift: tuple[Drift, ...]
@@ -66,16 +64,16 @@ def read_json(text: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def land() -> Callable[..., Any]:
+def land(flatten: Callable[..., Any]) -> Callable[..., Any]:
     """Flattens objects, given as Python values or as bodies of JSON text; rows come in the order of their keys."""
 
-    def run(*records: Any, bodies: Sequence[str] | None = None, of: str = "mention") -> _Landed:
+    def run(
+        *records: Any, bodies: Sequence[str] | None = None, of: str = "mention", known: pa.Table | None = None
+    ) -> _Landed:
         if bodies is None:
             bodies = [json.dumps({"response": {"data": records}})]
         one = contract(of)
-        flattened = flatten(
-            one, bodies, records_path="$.response.data", account_id="1417", loaded_at=LOADED_AT, thread_count=1
-        )
+        flattened = flatten(one, bodies, known=known)
         tables = {
             table.name: sorted(
                 flattened.tables[table.name].to_pylist(),
@@ -100,6 +98,12 @@ def payloads(oracle: ModuleType) -> ModuleType:
     module = _module("payloads")
     assert oracle
     return module
+
+
+@pytest.fixture(scope="session")
+def masking() -> ModuleType:
+    """Flattening under a policy for personal data."""
+    return _module("masking")
 
 
 def _module(name: str) -> ModuleType:

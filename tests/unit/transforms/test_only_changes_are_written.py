@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.changes import only_changes
-from transforms.contract import Contract, contract
-from transforms.flatten import arrow_schema
+from transforms.contract import contract
 
 Land = Callable[..., Any]
 Tables = dict[str, list[dict[str, Any]]]
@@ -32,16 +30,6 @@ def known_as(hashes: dict[str, str | None], *, account_id: str = "1417") -> pa.T
 
 def hashes(landed: Any) -> dict[str, str]:
     return {row["unique_id"]: row["_content_hash"] for row in landed.tables["mentions"]}
-
-
-def as_rows(tables: dict[str, pa.Table], of: Contract = MENTION) -> Tables:
-    return {
-        table.name: sorted(
-            tables[table.name].to_pylist(),
-            key=itemgetter(*table.key_names),
-        )
-        for table in of.tables
-    }
 
 
 def removal(table: Any, unique_id: str) -> dict[str, Any]:
@@ -67,37 +55,42 @@ def brute_force(landed: Any, known: dict[str, str | None]) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def three(land: Land, payloads: ModuleType) -> Any:
-    """A full mention, one with a tag only, and one without lists."""
-    return land(payloads.changed(("unique_id",), "a"), {"unique_id": "b", "tags": ["x"]}, {"unique_id": "c"})
+def land_three(land: Land, payloads: ModuleType) -> Callable[..., Any]:
+    """A full mention, one with a tag only, and one without lists; without what is known."""
+    records = (payloads.changed(("unique_id",), "a"), {"unique_id": "b", "tags": ["x"]}, {"unique_id": "c"})
+    return lambda known=None: land(*records, known=known)
 
 
-def test_nothing_known_leaves_all_as_it_is(three: Any) -> None:
-    tables = three.flattened.tables
-    assert only_changes(MENTION, tables, known_as({})) == tables
+@pytest.fixture(scope="module")
+def three(land_three: Callable[..., Any]) -> Any:
+    """The three with nothing known."""
+    return land_three()
 
 
-def test_what_is_unchanged_vanishes_with_its_children(three: Any) -> None:
-    left = as_rows(only_changes(MENTION, three.flattened.tables, known_as({"a": hashes(three)["a"]})))
+def test_nothing_known_leaves_all_as_it_is(land_three: Callable[..., Any], three: Any) -> None:
+    assert land_three(known_as({})).tables == three.tables
+
+
+def test_what_is_unchanged_vanishes_with_its_children(land_three: Callable[..., Any], three: Any) -> None:
+    left = land_three(known_as({"a": hashes(three)["a"]})).tables
     for table in MENTION.tables:
         assert left[table.name] == [row for row in three.tables[table.name] if row["unique_id"] != "a"]
 
 
-def test_when_all_is_unchanged_nothing_is_left(three: Any) -> None:
-    left = only_changes(MENTION, three.flattened.tables, known_as(dict(hashes(three))))
-    assert {name: rows.num_rows for name, rows in left.items()} == dict.fromkeys(left, 0)
-    assert list(left) == [table.name for table in MENTION.tables]
+def test_when_all_is_unchanged_nothing_is_left(land_three: Callable[..., Any], three: Any) -> None:
+    left = land_three(known_as(dict(hashes(three)))).tables
+    assert left == {table.name: [] for table in MENTION.tables}
 
 
-def test_what_changed_comes_whole(three: Any) -> None:
-    left = as_rows(only_changes(MENTION, three.flattened.tables, known_as({"a": "another"})))
+def test_what_changed_comes_whole(land_three: Callable[..., Any], three: Any) -> None:
+    left = land_three(known_as({"a": "another"})).tables
     assert {name: [row for row in rows if row["unique_id"] == "a"] for name, rows in left.items()} == {
         name: [row for row in rows if row["unique_id"] == "a"] for name, rows in three.tables.items()
     }
 
 
-def test_an_emptied_list_gets_one_row_with_the_key_and_nothing_else(three: Any) -> None:
-    left = as_rows(only_changes(MENTION, three.flattened.tables, known_as({"b": "another"})))
+def test_an_emptied_list_gets_one_row_with_the_key_and_nothing_else(land_three: Callable[..., Any]) -> None:
+    left = land_three(known_as({"b": "another"})).tables
     for table in CHILDREN:
         rows = [row for row in left[table.name] if row["unique_id"] == "b"]
         if table.name == "mention_tags":
@@ -106,35 +99,35 @@ def test_an_emptied_list_gets_one_row_with_the_key_and_nothing_else(three: Any) 
             assert rows == [removal(table, "b")]
 
 
-def test_a_new_object_s_empty_lists_need_no_row(three: Any) -> None:
-    left = as_rows(only_changes(MENTION, three.flattened.tables, known_as({"elsewhere": "mark"})))
+def test_a_new_object_s_empty_lists_need_no_row(land_three: Callable[..., Any], three: Any) -> None:
+    left = land_three(known_as({"elsewhere": "mark"})).tables
     assert left == three.tables
 
 
-def test_a_row_whose_load_did_not_end_is_written_again(three: Any) -> None:
-    left = as_rows(only_changes(MENTION, three.flattened.tables, known_as({"c": None})))
+def test_a_row_whose_load_did_not_end_is_written_again(land_three: Callable[..., Any]) -> None:
+    left = land_three(known_as({"c": None})).tables
     assert [row["unique_id"] for row in left["mentions"]] == ["a", "b", "c"]
     for table in CHILDREN:
         assert [row for row in left[table.name] if row["unique_id"] == "c"] == [removal(table, "c")]
 
 
-def test_another_account_s_object_is_another_object(three: Any) -> None:
+def test_another_account_s_object_is_another_object(land_three: Callable[..., Any], three: Any) -> None:
     known = known_as(dict(hashes(three)), account_id="1418")
-    assert as_rows(only_changes(MENTION, three.flattened.tables, known)) == three.tables
+    assert land_three(known).tables == three.tables
 
 
-def test_the_columns_stay_the_same(three: Any) -> None:
+def test_the_columns_stay_the_same(land_three: Callable[..., Any], three: Any) -> None:
     marks: dict[str, str | None] = {**hashes(three)}
     cases: list[dict[str, str | None]] = [{}, {"a": None}, {"b": marks["b"]}, marks]
     for known in cases:
-        left = only_changes(MENTION, three.flattened.tables, known_as(known))
+        left = land_three(known_as(known)).flattened.tables
         for table in MENTION.tables:
-            assert left[table.name].schema == arrow_schema(table)
+            assert left[table.name].schema == three.flattened.tables[table.name].schema
             assert all(left[table.name][name].null_count == 0 for name in table.key_names)
 
 
-def test_an_object_is_never_written_and_removed_in_one_table(three: Any) -> None:
-    left = as_rows(only_changes(MENTION, three.flattened.tables, known_as(dict.fromkeys("abc", "another"))))
+def test_an_object_is_never_written_and_removed_in_one_table(land_three: Callable[..., Any]) -> None:
+    left = land_three(known_as(dict.fromkeys("abc", "another"))).tables
     for table in CHILDREN:
         removed = [row["unique_id"] for row in left[table.name] if row["_is_removed"]]
         written = {row["unique_id"] for row in left[table.name] if not row["_is_removed"]}
@@ -144,13 +137,13 @@ def test_an_object_is_never_written_and_removed_in_one_table(three: Any) -> None
 
 
 def test_a_topic_is_known_by_its_id_in_its_table_and_by_topic_id_in_its_lists(land: Land) -> None:
-    topic = contract("topic")
-    landed = land({"id": 1, "monitoredprofiles": [{"id": 5}]}, {"id": 2}, {"id": 3, "name": "x"}, of="topic")
+    records = ({"id": 1, "monitoredprofiles": [{"id": 5}]}, {"id": 2}, {"id": 3, "name": "x"})
+    landed = land(*records, of="topic")
     marks = {row["id"]: row["_content_hash"] for row in landed.tables["topics"]}
     known = pa.table(
         {"account_id": ["1417"] * 3, "id": ["1", "2", "3"], "_content_hash": ["another", "another", marks["3"]]}
     )
-    left = as_rows(only_changes(topic, landed.flattened.tables, known), topic)
+    left = land(*records, of="topic", known=known).tables
     assert [row["id"] for row in left["topics"]] == ["1", "2"]
     profiles = left["topic_monitored_profiles"]
     assert [(row["topic_id"], row["id"], row["_is_removed"]) for row in profiles] == [
@@ -170,10 +163,13 @@ def test_it_is_what_a_loop_over_objects_leaves(data: st.DataObject, land: Land) 
         {}, optional={"tags": st.lists(tag, max_size=2), "actions": st.lists(assign, max_size=2)}
     )
     objects = data.draw(st.dictionaries(st.sampled_from("abcdef"), bodies, max_size=5))
-    landed = land(*({"unique_id": key, **body} for key, body in objects.items()))
+    records = [{"unique_id": key, **body} for key, body in objects.items()]
+    landed = land(*records)
     marks: dict[str, st.SearchStrategy[str | None]] = {
         key: st.sampled_from([hashes(landed).get(key, "gone"), "another", None]) for key in "abcdef"
     }
     known = data.draw(st.fixed_dictionaries({}, optional=marks))
-    left = only_changes(MENTION, landed.flattened.tables, known_as(known))
-    assert as_rows(left) == brute_force(landed, known)
+    left = land(*records, known=known_as(known))
+    assert left.tables == brute_force(landed, known)
+    written_again = {row["unique_id"] for row in left.tables["mentions"]} & set(known)
+    assert left.flattened.are_new == (not written_again)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from transforms.contract import contract
-from transforms.flatten import flatten
 
 Land = Callable[..., Any]
 
@@ -83,15 +82,9 @@ def test_any_change_changes_the_hash(land: Land) -> None:
     assert len({hash_of(land, text) for text in texts}) == len(texts)
 
 
-def test_two_accounts_never_share_a_hash(land: Land) -> None:
+def test_two_accounts_never_share_a_hash(land: Land, flatten: Callable[..., Any]) -> None:
     record = '{"response":{"data":[{"unique_id":"1"}]}}'
     one = land(bodies=[record])
-    other = flatten(
-        contract("mention"),
-        [record],
-        records_path="$.response.data",
-        account_id="1418",
-        loaded_at=one.one()["_loaded_at"],
-    ).tables["mentions"]
+    other = flatten(contract("mention"), [record], account_id="1418").tables["mentions"]
     assert other["account_id"].to_pylist() == ["1418"]
     assert other["_content_hash"].to_pylist() != one.column("mentions", "_content_hash")

@@ -1,0 +1,57 @@
+"""What every kind of test may use: bodies flattened, as Arrow tables."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from transforms.contract import Contract
+from transforms.drift import Drift
+from transforms.flatten import Flattening
+
+LOADED_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class _Flattened:
+    """What some bodies became: a table per table of the contract."""
+
+    tables: dict[str, pa.Table]
+    quarantine: pa.Table
+    drift: tuple[Drift, ...]
+    are_new: bool
+
+
+@pytest.fixture(scope="session")
+def flatten() -> Callable[..., _Flattened]:
+    """Flattens bodies of one account, and leaves out what is known."""
+
+    def run(
+        contract: Contract,
+        bodies: Sequence[str | bytes],
+        *,
+        records_path: str = "$.response.data",
+        account_id: str = "1417",
+        loaded_at: datetime = LOADED_AT,
+        known: pa.Table | None = None,
+    ) -> _Flattened:
+        with duckdb.connect(config={"threads": 1}) as con:
+            con.execute("SET TimeZone = 'UTC'")
+            flattening = Flattening(contract, con, loaded_at=loaded_at)
+            given = dict.fromkeys(contract.given, "given")
+            flattening.read(bodies, records_path=records_path, account_id=account_id, given=given)
+            flattening.objects()
+            if known is not None:
+                flattening.leave_out(known)
+            tables = {table.name: con.execute(flattening.rows(table)).to_arrow_table() for table in contract.tables}
+            return _Flattened(
+                tables,
+                con.execute(flattening.quarantine()).to_arrow_table(),
+                tuple(sorted(flattening.drift)),
+                are_new=flattening.are_new,
+            )
+
+    return run
