@@ -156,6 +156,41 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
 
 
 @cli.command()
+@as_of
+@click.option("--streams", type=_Names(), metavar="A,B", help="Make only the tables of these streams.")
+@as_json
+def replay(as_of: datetime | None, streams: Sequence[str] | None, as_json: bool) -> None:
+    """Makes the normalised tables from the raw payloads again, without a call to the API.
+
+    Do so after a change of a contract. Records in quarantine are tried again.
+
+    \b
+    Examples:
+      social-warehouse replay
+      social-warehouse replay --streams mentions,cases
+    """
+    settings = read_settings()
+    with log_to(settings):
+        report = run.replay(settings, as_of=as_of, stream_names=streams)
+    if as_json:
+        _print_json(
+            {
+                "record_counts": report.record_counts,
+                "row_counts": report.row_counts,
+                "quarantined_count": report.quarantined_count,
+                "drift": list(report.drift),
+            }
+        )
+        return
+    stdout.print(
+        f"Read {sum(report.record_counts.values()):,} payloads, wrote {sum(report.row_counts.values()):,} rows."
+    )
+    for line in report.drift:
+        stdout.print(f"- {line}")
+    stdout.print("Next: social-warehouse transform, then social-warehouse publish")
+
+
+@cli.command()
 @as_json
 def transform(as_json: bool) -> None:
     """Builds and tests the models from the tables that are there, without a request to the API.

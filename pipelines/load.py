@@ -21,15 +21,19 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.api import BudgetUsedUp
-from pipelines.source import LoadTally, StreamLoader, social_connect
-from pipelines.warehouse import DATASET
+from pipelines.keeping import DATASET, keep_changes_of_shape
+from pipelines.source import LoadTally, Manner, StreamLoader, social_connect
+from transforms.flatten import KEEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from pipelines.source import StreamReader
+    import duckdb
+
+    from pipelines.source import Package, Reader, StatisticsLoader, StatisticsPackage
     from pipelines.warehouse import Warehouse
+    from transforms.personal_data import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class LoadReport:
     """What one run moved.
 
     `record_counts`: records read, by stream. `row_counts`: rows written, by table (rows found unchanged are not
-    written). `skipped`: lists that the API refuses, each with why. `stopped_by`: why the reading ended early, when it
+    written). `notices`: what was not read, and why. `stopped_by`: why the reading ended early, when it
     did; what was read until then is loaded.
     """
 
@@ -52,19 +56,30 @@ class LoadReport:
     quarantined_count: int
     drift: tuple[str, ...]
     package_count: int
-    skipped: tuple[str, ...]
+    notices: tuple[str, ...]
     stopped_by: BudgetUsedUp | None
 
 
 def load(
     warehouse: Warehouse,
-    readers: Sequence[StreamReader],
+    readers: Sequence[Reader],
     *,
     loaded_at: datetime,
+    others: Sequence[StatisticsLoader] = (),
+    policy: Policy = KEEP,
+    keeps_payloads: bool = True,
 ) -> LoadReport:
     """Reads the streams batch by batch and loads what makes a package together, with its cursors.
 
-    The writer lock is held while the loader works on the warehouse, never while the API is read.
+    The writer lock is held while the warehouse is worked on, never while the API is read.
+
+    Args:
+        warehouse: what is loaded into.
+        readers: one for each stream.
+        loaded_at: start of the run, UTC.
+        others: what makes packages without being a stream of objects.
+        policy: what becomes of personal data.
+        keeps_payloads: whether the raw payloads are kept.
 
     Raises:
         pipelines.api.SocialConnectError: the API cannot be read. All that could be read is loaded.
@@ -77,37 +92,29 @@ def load(
     with warehouse.writer_lock("the start of a sync"):
         recover(pipeline, warehouse)
     with warehouse.scratch() as scratch:
-        loaders = [StreamLoader(reader, connect=scratch.connect, loaded_at=loaded_at) for reader in readers]
+        manner = Manner(scratch.connect, scratch.folder, loaded_at, policy, keeps_payloads)
+        loaders: list[StreamLoader | StatisticsLoader] = [
+            *(StreamLoader(reader, manner) for reader in readers),
+            *others,
+        ]
         while not all(loader.is_done for loader in loaders):
-            state = _state(pipeline)
+            state = read_state(pipeline)
             packages = [loader.read(state.get(loader.name, {})) for loader in loaders]
-            source = social_connect(
-                packages, state, known_versions=warehouse.known_versions, folder=scratch.folder, tally=tally
-            )
-            with _cause_raised():
-                pipeline.extract(source)
-            for package in packages:
-                package.close()
-            if pipeline.has_pending_data:
-                with warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS):
-                    _load_package(pipeline, warehouse)
-                package_count += 1
-    stops = [reader.stopped_by for reader in readers if reader.stopped_by]
+            with warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS):
+                package_count += _load_packages(pipeline, warehouse, packages, tally, loaded_at=loaded_at)
+    sources: list[Reader | StatisticsLoader] = [*readers, *others]
+    stops = [source.stopped_by for source in sources if source.stopped_by]
     for stop in stops:
         if not isinstance(stop, BudgetUsedUp):
             raise stop
     return LoadReport(
-        record_counts={reader.stream.name: reader.record_count for reader in readers},
-        page_counts={reader.stream.name: reader.page_count for reader in readers},
+        record_counts={source.name: source.record_count for source in sources},
+        page_counts={source.name: source.page_count for source in sources},
         row_counts={name: count for name, count in tally.row_counts.items() if count and name != "quarantine"},
         quarantined_count=tally.row_counts["quarantine"],
         drift=tuple(str(finding) for finding in sorted(tally.drift)),
         package_count=package_count,
-        skipped=tuple(
-            f"{reader.stream.name} of account {account_id} skipped: {why}"
-            for reader in readers
-            for account_id, why in reader.skipped.items()
-        ),
+        notices=tuple(notice for source in sources for notice in source.notices),
         stopped_by=next((stop for stop in stops if isinstance(stop, BudgetUsedUp)), None),
     )
 
@@ -140,31 +147,69 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
         pipeline.abort_packages()
         return
     logger.warning("a run was stopped between reading and loading: what it read is loaded now")
-    _load_package(pipeline, warehouse)
+    with warehouse.connect(read_only=False):
+        _load_pending(pipeline)
 
 
 def read_cursors(warehouse: Warehouse) -> dict[str, str]:
     """How far each stream and account has been read, as the loader's local state has it."""
     return {
         f"{stream} of account {account_id}, {name}": text
-        for stream, kept in _state(make_pipeline(warehouse)).items()
+        for stream, kept in read_state(make_pipeline(warehouse)).items()
         for account_id, cursor in kept.get("cursors", {}).items()
         for name, text in cursor.items()
     }
 
 
-def _state(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:
-    """What the loader keeps of each stream."""
+def read_state(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:
+    """What the loader keeps of each stream, the cursors among it."""
     kept: dict[str, dict[str, Any]] = pipeline.state.get("sources", {}).get("social_connect", {})
     return kept
 
 
-def _load_package(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
-    # The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no
-    # checkpoint.
-    with warehouse.connect(read_only=False), _cause_raised():
+def _load_packages(
+    pipeline: dlt.Pipeline,
+    warehouse: Warehouse,
+    packages: Sequence[Package | StatisticsPackage],
+    tally: LoadTally,
+    *,
+    loaded_at: datetime,
+) -> bool:
+    """Loads what has been read; False when it is nothing. The caller holds the writer lock.
+
+    The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no
+    checkpoint.
+    """
+    with warehouse.connect(read_only=False) as con:
+        with _transaction(con):
+            for package in packages:
+                package.keep(con, tally)
+        with _cause_raised():
+            pipeline.extract(social_connect(packages, read_state(pipeline), tally))
+        for package in packages:
+            package.close()
+        has_rows = bool(pipeline.has_pending_data)
+        if has_rows:
+            _load_pending(pipeline)
+        keep_changes_of_shape(con, tally.drift, seen_at=loaded_at)
+        return has_rows
+
+
+def _load_pending(pipeline: dlt.Pipeline) -> None:
+    with _cause_raised():
         pipeline.normalize()
         pipeline.load()
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()
 
 
 def _has_begun(pipeline: dlt.Pipeline, load_id: str) -> bool:

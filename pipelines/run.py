@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.api import SocialConnect, SocialConnectError
+from pipelines.keeping import DATASET, forget_read_again, noted_mentions
 from pipelines.settings import SettingsInvalid
-from pipelines.source import STREAMS, AccountReading, Stream, StreamReader
-from pipelines.warehouse import DATASET, Warehouse, WarehouseBusy
+from pipelines.source import STREAMS, AccountReading, PayloadReader, StatisticsLoader, Stream, StreamReader
+from pipelines.warehouse import Warehouse, WarehouseBusy
+from transforms.personal_data import Policy
+from transforms.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +92,7 @@ class SyncReport:
             "row_counts": load.row_counts,
             "quarantined_count": load.quarantined_count,
             "drift": list(load.drift),
-            "skipped": list(load.skipped),
+            "notices": list(load.notices),
             "stopped_by": str(load.stopped_by) if load.stopped_by else None,
             "resume_at": self.extraction.resume_at.isoformat() if self.extraction.resume_at else None,
             "model_count": self.transform.model_count,
@@ -116,7 +119,7 @@ class SyncReport:
             f"| published megabytes | {self.published_bytes / 1e6:,.1f} |",
             f"| seconds | {self.seconds:,.1f} |",
         ]
-        notes = [*load.drift, *load.skipped, *(f"test warning: {warning}" for warning in self.transform.warnings)]
+        notes = [*load.drift, *load.notices, *(f"test warning: {warning}" for warning in self.transform.warnings)]
         if load.stopped_by:
             notes.append(f"Reading ended early: {load.stopped_by}")
         return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
@@ -190,16 +193,76 @@ def extract_and_load(
                 on_page=lambda stream, page: progress.page(stream.name, page, api.budget.remaining_count),
                 snapshots=snapshots,
                 heeds_rhythm=stream_names is None,
+                noted_mentions=lambda account_id, after: _noted_mentions(warehouse, settings, account_id, after),
             )
             for account_id in find_account_ids(api, settings, snapshots)
         ]
         readers = [StreamReader(stream, accounts, batch_pages=BATCH_PAGES) for stream in streams]
-        report = load(warehouse, readers, loaded_at=as_of)
+        asks_statistics = stream_names is None or STATISTICS.name in stream_names
+        report = load(
+            warehouse,
+            readers,
+            loaded_at=as_of,
+            others=[StatisticsLoader(accounts, loaded_at=as_of)] if asks_statistics else [],
+            policy=_policy(settings),
+            keeps_payloads=settings.social_warehouse_raw_payloads,
+        )
         for difference in report.drift:
             logger.warning("the API differs from the contract: %s", difference)
-        for notice in report.skipped:
+        for notice in report.notices:
             logger.warning("%s", notice)
         return Extraction(report, tuple(account.account_id for account in accounts), api.budget.request_count)
+
+
+def replay(
+    settings: Settings, *, as_of: datetime | None = None, stream_names: Sequence[str] | None = None
+) -> LoadReport:
+    """Makes the normalised tables from the payloads that were kept, and tries again what could not be read.
+
+    Rows that are as the payloads make them stay as they are. Payloads hold what the personal data policy has left.
+
+    Args:
+        settings: the options.
+        as_of: the run's clock, UTC; now when not given.
+        stream_names: which streams; all when not given.
+
+    Raises:
+        SettingsInvalid: an unknown stream.
+        pipelines.warehouse.WarehouseBusy: another run writes.
+        pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
+    """
+    from pipelines.load import load, make_pipeline, read_state  # noqa: PLC0415 - see there
+
+    warehouse = open_warehouse(settings)
+    with warehouse.connect():
+        pass  # says clearly that there is nothing to replay
+    as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    state = read_state(make_pipeline(warehouse))
+    streams = [stream for stream in _chosen_streams(stream_names) if stream.name != STATISTICS.name]
+    readers = [
+        PayloadReader(stream, warehouse.connect, state.get(stream.name, {}).get("cursors", {})) for stream in streams
+    ]
+    report = load(warehouse, readers, loaded_at=as_of, keeps_payloads=False)
+    with (
+        warehouse.writer_lock("a replay", timeout_seconds=LOCK_WAIT_SECONDS),
+        warehouse.connect(read_only=False) as con,
+    ):
+        forget_read_again(con, [stream.object for stream in streams if not stream.contract.given], before=as_of)
+    return report
+
+
+def _policy(settings: Settings) -> Policy:
+    key = settings.social_warehouse_personal_data_key
+    return Policy(settings.social_warehouse_personal_data, key.get_secret_value() if key else "")
+
+
+def _noted_mentions(
+    warehouse: Warehouse, settings: Settings, account_id: str, after: datetime | None
+) -> list[tuple[datetime, str]]:
+    if not settings.social_connect_context_calls or not warehouse.file.exists():
+        return []
+    with warehouse.connect() as con:
+        return noted_mentions(con, account_id, after, at_most=settings.social_connect_context_calls)
 
 
 def transform(settings: Settings) -> TransformReport:
@@ -291,7 +354,7 @@ def find_account_ids(
 
 
 def _chosen_streams(names: Sequence[str] | None) -> list[Stream]:
-    known = [stream.name for stream in STREAMS]
+    known = [*(stream.name for stream in STREAMS), STATISTICS.name]
     if unknown := set(names or ()) - set(known):
         raise SettingsInvalid(
             f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, comma between."

@@ -65,6 +65,20 @@ class Settings(BaseSettings):
         ge=0,
         description="How long a run waits for the API's request limit to be lifted before it saves its place and ends.",
     )
+    social_connect_context_calls: int = Field(
+        0,
+        ge=0,
+        description=(
+            "Of how many mentions a run may read the notes, the longest waiting first; a call each, so none unless set."
+        ),
+    )
+    social_warehouse_raw_payloads: bool = Field(
+        default=True,
+        description=(
+            "Whether each object's JSON is kept as it was last read, so that `replay` can make the tables from it"
+            " without a call. It doubles the size of the work file."
+        ),
+    )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
     social_warehouse_reporting_time_zone: str = Field(
         "UTC", description="IANA time zone in which reports cut their days."
@@ -154,6 +168,8 @@ _WANTS = {
     "social_connect_account_ids": "account ids separated by commas, such as 1417,1418",
     "social_connect_start_date": "an ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T08:00:00Z",
     "social_connect_max_wait_seconds": "a number of seconds, 0 or more",
+    "social_connect_context_calls": "a whole number, 0 or more",
+    "social_warehouse_raw_payloads": "true or false",
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
     "social_warehouse_personal_data": "one of keep, hash, drop",

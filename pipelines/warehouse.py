@@ -11,19 +11,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from pipelines.keeping import DATASET, HISTORY, SCHEMA_CHANGES, has_table
 from transforms.contract import contracts
+from transforms.flatten import QUARANTINE
+from transforms.selects import quoted
+from transforms.statistics import STATISTICS
+from transforms.versions import version_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from transforms.contract import Contract, Table
+    from transforms.contract import Column, Table
 
-DATASET = "social_connect"
-"""Schema of the normalised tables."""
 MARTS = "marts"
 """Schema of the tables and views that people read."""
 MEMORY_LIMIT = "128MB"
@@ -143,7 +145,7 @@ class Warehouse:
             WarehouseUnreadable: nothing has been published yet, or the file is damaged.
         """
         with _connect(self.published_file, read_only=True) as con:
-            con.execute(f"SET search_path = '{MARTS},{DATASET}'")
+            con.execute(f"SET search_path = '{MARTS},{DATASET},{HISTORY}'")
             yield con
 
     @contextmanager
@@ -161,29 +163,6 @@ class Warehouse:
         finally:
             shutil.rmtree(self.scratch_folder, ignore_errors=True)
 
-    def known_versions(self, contract: Contract, keys: pa.Table) -> pa.Table:
-        """The warehouse's version of some objects.
-
-        Args:
-            contract: the objects' contract.
-            keys: an Arrow table with the columns of the object's key.
-
-        Returns:
-            An Arrow table of the key's columns and `_content_hash` for the objects that are there; empty when there is
-            no warehouse yet.
-        """
-        names = ", ".join(f'"{name}"' for name in contract.root.object_key)
-        nothing = keys.slice(0, 0).append_column("_content_hash", pa.array([], pa.string()))
-        if not self.file.exists():
-            return nothing
-        with self.writer_lock("a look at the rows that are there", timeout_seconds=600), self.connect() as con:
-            if not _has_table(con, DATASET, contract.root.name):
-                return nothing
-            con.register("keys", keys)
-            return con.execute(
-                f"SELECT {names}, _content_hash FROM {DATASET}.{contract.root.name} SEMI JOIN keys USING ({names})"
-            ).to_arrow_table()
-
     def distrust_unfinished_loads(self) -> None:
         """Makes every object that a load has begun to write, but not ended, be written again whatever it holds.
 
@@ -195,14 +174,14 @@ class Warehouse:
         if not self.file.exists():
             return
         with self.connect(read_only=False) as con:
-            for contract in contracts():
-                root = contract.root
-                tables = [table for table in contract.tables if _has_table(con, DATASET, table.name)]
+            for declared in (*(contract.tables for contract in contracts()), (STATISTICS,)):
+                root = declared[0]
+                tables = [table for table in declared if has_table(con, DATASET, table.name)]
                 if root not in tables:
                     continue
                 for table in tables:
                     con.execute(_distrust(root, table, _unfinished_rows(table)))
-                    if _has_table(con, f"{DATASET}_staging", table.name):
+                    if has_table(con, f"{DATASET}_staging", table.name):
                         con.execute(_distrust(root, table, f"{DATASET}_staging.{table.name}"))
                 for table in tables[1:]:
                     con.execute(
@@ -242,7 +221,7 @@ class Warehouse:
         building.unlink(missing_ok=True)
         with _connect(building, read_only=False) as con:
             con.execute(f"ATTACH {_literal(str(self.file))} AS work (READ_ONLY)")
-            for schema in (DATASET, MARTS):
+            for schema in (DATASET, HISTORY, MARTS):
                 _copy_schema(con, schema)
             con.execute("DETACH work")
             _describe(con)
@@ -289,13 +268,6 @@ def _read_holder(holder_file: Path) -> str:
     except (OSError, ValueError):
         return "another process"
     return f"{holder['holder']} (process {holder['pid']}, since {holder['since']})"
-
-
-def _has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    found = con.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]
-    ).fetchone()
-    return found is not None
 
 
 def _unfinished_rows(table: Table) -> str:
@@ -348,26 +320,34 @@ def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     ).fetchall()
     for kind, name, column, comment in comments:
         if comment:
-            what = ".".join(_quote(part) for part in (schema, name, column) if part)
+            what = ".".join(quoted(part) for part in (schema, name, column) if part)
             con.execute(f"COMMENT ON {kind} {what} IS {_literal(comment)}")
 
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
-    """Writes the contract's descriptions into the published copy, where a client shows them beside the columns."""
-    columns = con.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = ?", [DATASET]
-    ).fetchall()
-    loaded = {name: {column for table, column in columns if table == name} for name, _ in columns}
-    for table in (table for contract in contracts() for table in contract.tables if table.name in loaded):
-        con.execute(f"COMMENT ON TABLE {DATASET}.{table.name} IS {_literal(table.description)}")
-        for column in table.all_columns:
-            if column.name in loaded[table.name]:
-                what = f"{DATASET}.{table.name}.{_quote(column.name)}"
-                con.execute(f"COMMENT ON COLUMN {what} IS {_literal(column.description)}")
+    """Writes the contracts' descriptions into the published copy, where a client shows them beside the columns."""
+    found = con.execute("SELECT schema_name, table_name, column_name FROM duckdb_columns()").fetchall()
+    columns: dict[tuple[str, str], set[str]] = {}
+    for schema, table, column in found:
+        columns.setdefault((schema, table), set()).add(column)
+    for schema, name, description, declared in described_tables():
+        if (schema, name) in columns:
+            con.execute(f"COMMENT ON TABLE {schema}.{quoted(name)} IS {_literal(description)}")
+            for column in declared:
+                if column.name in columns[schema, name]:
+                    what = f"{schema}.{quoted(name)}.{quoted(column.name)}"
+                    con.execute(f"COMMENT ON COLUMN {what} IS {_literal(column.description)}")
 
 
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
+    """Every table that is not a model of dbt's: schema, name, description and columns."""
+    for contract in contracts():
+        for table in contract.tables:
+            yield DATASET, table.name, table.description, table.all_columns
+            yield HISTORY, table.name, f"Versions: {table.description}", version_columns(table)
+    yield DATASET, STATISTICS.name, STATISTICS.description, STATISTICS.all_columns
+    yield DATASET, "quarantine", "One row per record that could not be read, with its text.", QUARANTINE
+    yield HISTORY, "schema_changes", "One row per difference between the API and the contracts.", SCHEMA_CHANGES
 
 
 def _literal(text: str) -> str:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from transforms.contract import Items, LeftOut, ListOf, Nested, Value, Whole
+from transforms.personal_data import shape_of
 
 if TYPE_CHECKING:
     from transforms.contract import Contract, Element, KeyColumn, Node
@@ -31,24 +32,36 @@ EXTRA_KEY = "_extra"
 """Where an element that has been made to fit carries, as JSON text, what did not."""
 
 
+DOCUMENTED_VALUES = "one of the documented values"
+"""What is expected of a column whose values the contract lists."""
+
+LONGEST_EXAMPLE = 80
+
+
 @dataclass(frozen=True, order=True)
 class Drift:
     """One difference between what the API sent and what the contract declares.
 
     `path` leads from the table's element to the value; empty for the element itself. `expected` is what the contract
-    has there (`nothing` for an unknown field), `found` the JSON kind that came.
+    has there (`nothing` for an unknown field), `found` the JSON kind that came. `example` is the shape of the first
+    such value: every letter an x, every digit a 0. `is_kept` says whether what could not be read is in `_extra`.
     """
 
     table: str
     path: tuple[str, ...]
     expected: str
     found: str
+    example: str = field(default="", compare=False)
+    is_kept: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
         where = ".".join((self.table, *self.path))
+        kept = "kept in _extra" if self.is_kept else "not kept, as it may be personal"
         if self.expected == "nothing":
-            return f"unknown field {where} ({self.found}), kept in _extra"
-        return f"{where} was {self.found} where {self.expected} is declared; what could not be read is kept in _extra"
+            return f"unknown field {where} ({self.found}), {kept}"
+        if self.expected == DOCUMENTED_VALUES:
+            return f"{where} is {self.found!r}, which is not documented; kept"
+        return f"{where} was {self.found} where {self.expected} is declared; what could not be read is {kept}"
 
 
 @dataclass(frozen=True)
@@ -392,7 +405,8 @@ class _Fitting:
         self._extra[_json(path) if name in self._extra else name] = value
 
     def _note(self, path: tuple[str, ...], expected: str, value: Any) -> None:
-        self._drift.add(Drift(self._table, path, expected, _kind(value)))
+        example = shape_of(_json(value))[:LONGEST_EXAMPLE]
+        self._drift.add(Drift(self._table, path, expected, _kind(value), example, is_kept=self._keeps_undeclared))
 
 
 def _expected(node: Node) -> str:

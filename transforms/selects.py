@@ -43,10 +43,12 @@ def typed(contract: Contract, policy: Policy, *, keeps_payload: bool) -> str:
     Parameter `$contract`: what the content's hash is salted with beside the account; and the policy's own.
     """
     beside = ", ".join(quoted(f"_{name}") for name in ("sequence", "account_id", *contract.given))
+    # An account is the same whichever account was being read.
+    account = "''" if contract.root.key[0].path else "_account_id"
     return f"""
         SELECT
           {beside},
-          md5(concat(_account_id, '/', $contract, '/', md5(j))) AS _content_hash,{" j AS _payload," * keeps_payload}
+          md5(concat({account}, '/', $contract, '/', md5(j))) AS _content_hash,{" j AS _payload," * keeps_payload}
           unnest(json_transform(coalesce(fitted, j), {_shape(contract.root.element)}))
         FROM {"records" if policy.keeps else f"({masked(contract, policy)})"}
     """

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 
-from pipelines.source.packages import LoadTally, Package, StreamLoader
+from pipelines.source.packages import LoadTally, Manner, Package, Reader, StreamLoader
+from pipelines.source.payloads import PayloadReader
 from pipelines.source.reading import AccountReading, ReadingFailed, StreamReader
+from pipelines.source.statistics import StatisticsLoader, StatisticsPackage
 from pipelines.source.streams import STREAMS, Reading, Stream
 
 if TYPE_CHECKING:
@@ -19,9 +21,14 @@ __all__ = [
     "STREAMS",
     "AccountReading",
     "LoadTally",
+    "Manner",
     "Package",
+    "PayloadReader",
+    "Reader",
     "Reading",
     "ReadingFailed",
+    "StatisticsLoader",
+    "StatisticsPackage",
     "Stream",
     "StreamLoader",
     "StreamReader",
@@ -29,18 +36,20 @@ __all__ = [
 ]
 
 
-def social_connect(packages: Sequence[Package], state: dict[str, Any], **options: Any) -> DltSource:
-    """The streams' packages as one dlt source.
+def social_connect(
+    packages: Sequence[Package | StatisticsPackage], state: dict[str, Any], tally: LoadTally
+) -> DltSource:
+    """What is loaded at once as one dlt source.
 
     Args:
-        packages: one for each stream.
+        packages: one for each stream, and for the statistics.
         state: by stream, as the loader keeps it.
-        options: see `Package.resources`.
+        tally: is told what goes into the packages.
     """
 
     @dlt.source(name="social_connect", max_table_nesting=0)
     def source() -> Iterator[DltResource]:
         for package in packages:
-            yield from package.resources(state.get(package.name, {}), **options)
+            yield from package.resources(state.get(package.name, {}), tally)
 
     return source()

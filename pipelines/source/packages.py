@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dlt
 
+from pipelines.keeping import keep_payloads, keep_versions, known_versions
 from pipelines.source.hints import QUARANTINE_HINTS, table_hints
+from pipelines.source.streams import Reading
+from transforms.drift import DOCUMENTED_VALUES, Drift
 from transforms.flatten import Flattening
+from transforms.versions import unknown_values, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,16 +22,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
-    import pyarrow as pa
     from dlt.extract import DltResource
 
-    from pipelines.source.reading import StreamReader
+    from pipelines.source.reading import Batch
     from pipelines.source.streams import Stream
     from pipelines.source.windows import Cursor
-    from transforms.contract import Contract
-    from transforms.drift import Drift
+    from transforms.contract import Table
+    from transforms.personal_data import Policy
 
-    KnownVersions = Callable[[Contract, pa.Table], pa.Table]
+
+class Reader(Protocol):
+    """Gives the pages of one stream, batch by batch: from the API, or from the payloads that were kept."""
+
+    stream: Stream
+    name: str
+    is_done: bool
+    record_count: int
+    page_count: int
+    notices: list[str]
+
+    @property
+    def stopped_by(self) -> Exception | None:
+        """Why the reading ended early, when it did."""
+
+    def next_batch(self, state: dict[str, Any]) -> Batch | None:
+        """The next batch, or None when all is read that can be; `state` has the cursors by account."""
+
 
 PACKAGE_PAGES = 300
 """Pages that are loaded at once: enough that the loader's fixed costs do not count, few enough for memory."""
@@ -40,44 +61,63 @@ class LoadTally:
         self.drift: set[Drift] = set()
 
 
-class StreamLoader:
-    """Turns one stream's pages into packages.
+@dataclass(frozen=True)
+class Manner:
+    """How a run makes its packages.
 
-    Args:
-        reader: gives the pages.
+    Attributes:
         connect: opens a connection to an in-process database, in which a package is made.
+        folder: where files are written; the loader links them into its own folder.
         loaded_at: start of the run, UTC.
+        policy: what becomes of personal data.
+        keeps_payloads: whether the raw payloads are kept.
     """
 
-    def __init__(
-        self, reader: StreamReader, *, connect: Callable[[], duckdb.DuckDBPyConnection], loaded_at: datetime
-    ) -> None:
+    connect: Callable[[], duckdb.DuckDBPyConnection]
+    folder: Path
+    loaded_at: datetime
+    policy: Policy
+    keeps_payloads: bool
+
+
+class StreamLoader:
+    """Turns one stream's pages into packages."""
+
+    def __init__(self, reader: Reader, manner: Manner) -> None:
         self.name = reader.stream.name
-        self._reader = reader
-        self._connect = connect
-        self._loaded_at = loaded_at
+        self.reader = reader
+        self._manner = manner
 
     @property
     def is_done(self) -> bool:
         """Whether everything that could be read has been read."""
-        return self._reader.is_done
+        return self.reader.is_done
 
     def read(self, state: dict[str, Any]) -> Package:
-        """Reads the API for the next package and flattens what it gives.
+        """Reads for the next package and flattens what it gives.
 
         Args:
             state: the stream's state as the loader keeps it: the cursors of what is in the warehouse.
         """
-        flattening = Flattening(self._reader.stream.contract, self._connect(), loaded_at=self._loaded_at)
+        stream, manner = self.reader.stream, self._manner
+        flattening = Flattening(
+            stream.contract,
+            manner.connect(),
+            loaded_at=manner.loaded_at,
+            policy=manner.policy,
+            keeps_payload=manner.keeps_payloads,
+        )
         cursors: dict[str, Cursor] = {}
         page_count = 0
-        while page_count < PACKAGE_PAGES and (batch := self._reader.next_batch(state.get("cursors", {}))) is not None:
+        # What is gone from a snapshot shows only in the whole of it.
+        most_pages = math.inf if stream.reading is Reading.SNAPSHOT else PACKAGE_PAGES
+        while page_count < most_pages and (batch := self.reader.next_batch(state.get("cursors", {}))) is not None:
             flattening.read(
                 batch.bodies, records_path=batch.records_path, account_id=batch.account_id, given=batch.given
             )
             cursors[batch.account_id] = batch.cursor
             page_count += len(batch.bodies)
-        return Package(self._reader.stream, flattening, cursors)
+        return Package(stream, flattening, cursors, manner)
 
 
 @dataclass(frozen=True)
@@ -91,6 +131,7 @@ class Package:
     stream: Stream
     flattening: Flattening
     cursors: dict[str, Cursor]
+    manner: Manner
 
     @property
     def name(self) -> str:
@@ -101,66 +142,78 @@ class Package:
         """Gives its memory back."""
         self.flattening.con.close()
 
-    def resources(
-        self, state: dict[str, Any], *, known_versions: KnownVersions, folder: Path, tally: LoadTally
-    ) -> Iterator[DltResource]:
+    def keep(self, con: duckdb.DuckDBPyConnection, tally: LoadTally) -> None:
+        """Writes what is kept beside the normalised tables, and leaves out the objects that those hold unchanged.
+
+        Args:
+            con: a connection to the work file that may write.
+            tally: is told of differences in shape.
+        """
+        contract, flattening, manner = self.stream.contract, self.flattening, self.manner
+        objects = flattening.objects()
+        if self.stream.keeps_versions and (accounts := self._read_whole()):
+            for table in contract.tables:
+                file = self._write(table.name, versions(table, flattening.rows(table)))
+                keep_versions(con, table, file, account_ids=accounts, seen_at=manner.loaded_at)
+        flattening.leave_out(known_versions(con, contract.root, objects))
+        if manner.keeps_payloads and flattening.object_count:
+            keep_payloads(con, contract, self._write("payloads", flattening.payloads()))
+        tally.drift |= flattening.drift
+
+    def resources(self, state: dict[str, Any], tally: LoadTally) -> Iterator[DltResource]:
         """The package as dlt resources: the cursors, and one for each table. Extracting them writes its files.
 
         Args:
             state: the stream's state as the loader keeps it.
-            known_versions: the warehouse's version of objects.
-            folder: where files are written; the loader links them into its own folder.
-            tally: is told what goes into the package.
+            tally: is told how many rows.
         """
         contract, flattening = self.stream.contract, self.flattening
         # Tables and columns exist from the first run on, with or without rows, so that SQL on a new warehouse runs.
         declares_tables = state.get("contract") != contract.fingerprint
         if not (self.cursors or declares_tables):
             return
-        yield dlt.resource(self._remember(), name=f"{self.stream.name}_cursors")
-        flattening.leave_out(known_versions(contract, flattening.objects()))
-        file = _Files(flattening, folder, tally, even_empty=declares_tables)
+        yield dlt.resource(self._remember(), name=f"{self.name}_cursors")
         if flattening.object_count or declares_tables:
             for table in contract.tables:
-                removals = table.parent is not None and not flattening.are_new
-                rows = file.of(table.name, flattening.rows(table), has_removals=removals)
+                rows = self._file(table.name, flattening.rows(table), table, tally, even_empty=declares_tables)
                 yield dlt.resource(rows, name=table.name, **table_hints(table, only_new=flattening.are_new))
-        rows = file.of("quarantine", flattening.quarantine(), has_removals=False)
+        rows = self._file("quarantine", flattening.quarantine(), None, tally, even_empty=declares_tables)
         yield dlt.resource(rows, name=f"{contract.table}_quarantine", **QUARANTINE_HINTS)
-        tally.drift |= flattening.drift
+
+    def _read_whole(self) -> list[str]:
+        """The accounts of which this is the whole list."""
+        return [account_id for account_id, cursor in self.cursors.items() if cursor.read_at == self.manner.loaded_at]
 
     def _remember(self) -> Iterator[Any]:
         """Commits the cursors with the package: a resource without items."""
-        state = dlt.current.source_state().setdefault(self.stream.name, {})
+        state = dlt.current.source_state().setdefault(self.name, {})
         state["contract"] = self.stream.contract.fingerprint
         state.setdefault("cursors", {}).update(
             {account_id: cursor.to_state() for account_id, cursor in self.cursors.items()}
         )
         yield from ()
 
-
-@dataclass(frozen=True)
-class _Files:
-    """Writes rows to files of the package."""
-
-    flattening: Flattening
-    folder: Path
-    tally: LoadTally
-    even_empty: bool
-
-    def of(self, table: str, rows: str, *, has_removals: bool) -> Iterator[Any]:
+    def _file(self, name: str, rows: str, table: Table | None, tally: LoadTally, *, even_empty: bool) -> Iterator[Any]:
         """The file of a table's rows, for the loader to take, with the package's id as the loader names it."""
         con = self.flattening.con
-        file = self.folder / f"{self.flattening.contract.table}.{table}.parquet"
         load_id = dlt.current.load_package_state()["load_id"]
-        (row_count,) = con.execute(
-            f"COPY (SELECT *, '{load_id}' AS _dlt_load_id FROM ({rows})) TO '{file}' (FORMAT parquet)"
-        ).fetchone() or (0,)
+        file = self._write(name, f"SELECT *, '{load_id}' AS _dlt_load_id FROM ({rows})")
+        is_list = table is not None and table.parent is not None
+        count = "count(*), count(*) - count(_is_removed)" if is_list else "count(*), count(*)"
+        row_count, counted = con.execute(f"SELECT {count} FROM '{file}'").fetchone() or (0, 0)
         if row_count:
             yield dlt.mark.with_file_import(str(file), "parquet", row_count)
-        elif self.even_empty:  # for a file without rows the loader makes no table
+        elif even_empty:  # for a file without rows the loader makes no table
             yield con.execute(f"FROM '{file}'").to_arrow_table()
-        if has_removals:
-            (row_count,) = con.execute(f"SELECT count(*) - count(_is_removed) FROM '{file}'").fetchone() or (0,)
-        self.tally.row_counts[table] += row_count
+        if table is not None and row_count and (query := unknown_values(table, f"FROM '{file}'")):
+            tally.drift |= {
+                Drift(table.name, (column,), DOCUMENTED_VALUES, value)
+                for column, value in con.execute(query).fetchall()
+            }
+        tally.row_counts[name] += counted
         file.unlink()
+
+    def _write(self, name: str, rows: str) -> Path:
+        file = self.manner.folder / f"{self.name}.{name}.parquet"
+        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet)")
+        return file

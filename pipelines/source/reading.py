@@ -348,13 +348,14 @@ class StreamReader:
     """One stream over all accounts, read batch by batch.
 
     `stopped_by` says why the reading ended early, when it did: the request budget is used up, or the API cannot be
-    read. What was read until then has been given. `skipped` says of which accounts the API refuses the list, and why.
+    read. What was read until then has been given. `notices` say of which accounts the API refuses the list, and why.
     """
 
     def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int) -> None:
         self.stream = stream
+        self.name = stream.name
         self.stopped_by: SocialConnectError | ReadingFailed | None = None
-        self.skipped: dict[str, str] = {}
+        self.notices: list[str] = []
         self.is_done = False
         self.record_count = 0
         self.page_count = 0
@@ -394,8 +395,8 @@ class StreamReader:
                         yield batch
                         batch = None
             except (SocialConnectError, ReadingFailed) as stop:
-                if _is_refusal(stop) and not self.stream.is_needed:
-                    self.skipped[account.account_id] = str(stop)
+                if is_refusal(stop) and not self.stream.is_needed:
+                    self.notices.append(f"{self.stream.name} of account {account.account_id} skipped: {stop}")
                 else:
                     self.stopped_by = stop
             if batch:
@@ -404,7 +405,7 @@ class StreamReader:
                 return
 
 
-def _is_refusal(error: Exception) -> bool:
+def is_refusal(error: Exception) -> bool:
     """Whether the API gives the list to nobody like us: no permission, or not in the account's plan."""
     return isinstance(error, PermissionDenied) or (
         isinstance(error, ApiError) and error.error_id == "feature_limit_reached"

@@ -9,7 +9,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -21,8 +20,9 @@ import yaml
 from pydantic import ValidationError
 
 from pipelines.api import InvalidParameter, SocialConnectError
+from pipelines.keeping import known_versions
 from pipelines.source.hints import table_hints
-from pipelines.source.reading import ReadingFailed, _is_refusal
+from pipelines.source.reading import ReadingFailed, is_refusal
 from pipelines.source.streams import Reading, Stream
 from pipelines.source.windows import Window
 from transforms.statistics import (
@@ -39,16 +39,14 @@ from transforms.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    import duckdb
     from dlt.extract import DltResource
     from pydantic_core import ErrorDetails
 
     from pipelines.source.packages import LoadTally
     from pipelines.source.reading import AccountReading
-    from transforms.contract import Table
-
-    KnownVersions = Callable[[Table, pa.Table], pa.Table]
 
 FACETS = Stream("statistics", "statistics", "{account_id}/insights/facets", Reading.TRAILING)
 
@@ -65,8 +63,8 @@ LONGEST_BUCKET = timedelta(hours=25)
 LONGEST_QUERY_CHARACTERS = 6_000
 """Longer questions are asked in parts: the API is read by GET, and web servers refuse addresses of 8 kB."""
 
-PACKAGE_CALLS = 20
-"""Calls whose answers are loaded at once."""
+PACKAGE_ROWS = 50_000
+"""From how many rows on a package is loaded: enough that the loader's fixed costs do not count, few for memory."""
 
 _TABLE_FINGERPRINT = hashlib.sha256(repr(STATISTICS.all_columns).encode()).hexdigest()[:12]
 
@@ -106,6 +104,9 @@ def read_definitions(text: str, *, file: str) -> tuple[Definition, ...]:
     for name, words in declared.items():
         if not isinstance(words, dict):
             wrong.append(f"{file}: {name}: got {_shown(words)}; wants {_words_of(Definition)}")
+            continue
+        if "name" in words:
+            wrong.append(f"{file}: {name}.name: got a word that is not known; wants {_words_of(Definition)}")
             continue
         try:
             read.append(Definition.model_validate({**words, "name": name}))
@@ -173,8 +174,11 @@ class Covered:
 def spans_to_ask(covered: Covered | None, *, start_date: datetime, now: datetime) -> tuple[list[Span], list[Span]]:
     """The days to ask for: those that may have changed or are new, oldest first, and those never asked, newest first.
 
-    In this order what has been asked is one run of days at any moment.
+    In this order what has been asked is one run of days at any moment. A run as of an earlier time asks for nothing:
+    it would take back what is known.
     """
+    if covered is not None and now < covered.asked_to:
+        return [], []
     first, today = midnight(start_date), midnight(now)
     recent = today - ASKED_AGAIN_DAYS * ONE_DAY
     if covered is not None:
@@ -257,9 +261,16 @@ class StatisticsLoader:
         """
         if self._answers is None:
             self._answers = self._read(state.get("cursors", {}))
-        answers = tuple(islice(self._answers, PACKAGE_CALLS))
-        self.is_done = len(answers) < PACKAGE_CALLS
-        return StatisticsPackage(answers, self._loaded_at)
+        answers: list[Answers] = []
+        row_count = 0
+        while row_count < PACKAGE_ROWS:
+            answer = next(self._answers, None)
+            if answer is None:
+                self.is_done = True
+                break
+            answers.append(answer)
+            row_count += sum(map(len, answer.rows))
+        return StatisticsPackage(tuple(answers), self._loaded_at)
 
     def _read(self, cursors: dict[str, dict[str, str]]) -> Iterator[Answers]:
         for account in self._accounts:
@@ -335,7 +346,7 @@ class StatisticsLoader:
             yield from self._ask(account, together[middle:], asked)
             return
         except SocialConnectError as refusal:
-            if not _is_refusal(refusal):
+            if not is_refusal(refusal):
                 raise
             self._set_aside(account, together, str(refusal))
             return
@@ -413,12 +424,13 @@ def _cursor_name(definition: Definition) -> str:
 # --- loading ---
 
 
-@dataclass(frozen=True)
+@dataclass
 class StatisticsPackage:
     """What of the statistics is loaded at once: the days whose numbers have changed, and the cursors."""
 
     answers: tuple[Answers, ...]
     loaded_at: datetime
+    _changed: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -428,40 +440,35 @@ class StatisticsPackage:
     def close(self) -> None:
         """Has nothing to give back."""
 
-    def resources(
-        self,
-        state: dict[str, Any],
-        *,
-        known_versions: KnownVersions,
-        folder: Path,  # noqa: ARG002 - the rows are few: they need no file of their own
-        tally: LoadTally,
-    ) -> Iterator[DltResource]:
+    def keep(self, con: duckdb.DuckDBPyConnection, tally: LoadTally) -> None:
+        """Leaves out the days whose numbers the warehouse holds unchanged.
+
+        Args:
+            con: a connection to the work file.
+            tally: is told what goes into the package.
+        """
+        days = pd.concat([pd.DataFrame(columns=DAY_KEY, dtype="str"), *(each.days for each in self.answers)])
+        keys = pa.Table.from_pandas(days, pa.schema([(name, pa.string()) for name in DAY_KEY]), preserve_index=False)
+        known = known_versions(con, STATISTICS, keys).to_pandas()
+        rows = changed_rows([rows for each in self.answers for rows in each.rows], days, known)
+        self._changed = rows.assign(_loaded_at=self.loaded_at)
+        tally.row_counts[self.name] += int(rows["_is_removed"].isna().sum())
+
+    def resources(self, state: dict[str, Any], tally: LoadTally) -> Iterator[DltResource]:  # noqa: ARG002 - see `keep`
         """The package as dlt resources: the cursors, and the rows.
 
         Args:
             state: the statistics' state as the loader keeps it.
-            known_versions: the warehouse's version of days: of a table's rows with these object keys, the key and
-                `_content_hash`.
-            folder: not used.
-            tally: is told what goes into the package.
+            tally: has been told.
         """
         declares_table = state.get("contract") != _TABLE_FINGERPRINT
-        if not (self.answers or declares_table):
+        if self._changed is None or not (self.answers or declares_table):
             return
         yield dlt.resource(self._remember(), name=f"{self.name}_cursors")
-        rows = self._changed_rows(known_versions)
-        if len(rows) or declares_table:
+        if len(self._changed) or declares_table:
             hints = table_hints(STATISTICS, only_new=False)
             hints |= {"primary_key": None, "merge_key": STATISTICS.object_key}
-            yield dlt.resource(_loaded(rows), name=self.name, **hints)
-        tally.row_counts[self.name] += int(rows["_is_removed"].isna().sum())
-
-    def _changed_rows(self, known_versions: KnownVersions) -> pd.DataFrame:
-        days = pd.concat([pd.DataFrame(columns=DAY_KEY, dtype="str"), *(each.days for each in self.answers)])
-        keys = pa.Table.from_pandas(days, pa.schema([(name, pa.string()) for name in DAY_KEY]), preserve_index=False)
-        known = known_versions(STATISTICS, keys).to_pandas()
-        rows = changed_rows([rows for each in self.answers for rows in each.rows], days, known)
-        return rows.assign(_loaded_at=self.loaded_at)
+            yield dlt.resource(_loaded(self._changed), name=self.name, **hints)
 
     def _remember(self) -> Iterator[Any]:
         """Commits the cursors with the package: a resource without items."""

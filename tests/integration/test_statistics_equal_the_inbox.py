@@ -1,5 +1,7 @@
 """Statistics read over HTTP and loaded: every number is that of a recount of the mentions the sandbox holds."""
 
+# ruff: noqa: S608 - names of tables and columns are those of the statistics table
+
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -12,7 +14,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
-import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
@@ -22,7 +23,6 @@ from pipelines.source import AccountReading, LoadTally, social_connect
 from pipelines.source.statistics import StatisticsLoader, definitions, read_definitions
 from pipelines.warehouse import Warehouse
 from sandbox import Behaviour, Sandbox, Server
-from transforms.contract import Table
 from transforms.statistics import STATISTICS, Definition
 
 Json = dict[str, Any]
@@ -67,8 +67,9 @@ class _Statistics:
             while not loader.is_done:
                 state = self.pipeline.state.get("sources", {}).get("social_connect", {})
                 package = loader.read(state.get(loader.name, {}))
-                options: Json = {"known_versions": self._known_versions, "folder": self.warehouse.home}
-                self.pipeline.extract(social_connect([package], state, tally=self.tally, **options))  # type: ignore[list-item]
+                with self.warehouse.connect(read_only=False) as con:
+                    package.keep(con, self.tally)
+                self.pipeline.extract(social_connect([package], state, self.tally))
                 package.close()
                 self.pipeline.normalize()
                 self.pipeline.load()
@@ -79,16 +80,6 @@ class _Statistics:
         token = SecretStr(self.box.token)
         with SocialConnect(self.server.base_url, [token], max_requests=max_requests, max_wait_seconds=0) as api:
             yield api
-
-    def _known_versions(self, table: Table, keys: pa.Table) -> pa.Table:
-        names = ", ".join(table.object_key)
-        if not self.warehouse.file.exists():
-            return keys.slice(0, 0).append_column("_content_hash", pa.array([], pa.string()))
-        with duckdb.connect(self.warehouse.file, read_only=True) as con:
-            con.register("keys", keys)
-            return con.execute(
-                f"SELECT {names}, _content_hash FROM social_connect.{table.name} SEMI JOIN keys USING ({names})"
-            ).to_arrow_table()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(self.warehouse.file, read_only=True) as con:
@@ -281,7 +272,8 @@ def test_the_key_is_unique_and_its_columns_are_those_declared(statistics: _Stati
     types["timestamp"] = "TIMESTAMP WITH TIME ZONE"
     declared = {column.name: types[column.type] for column in STATISTICS.all_columns} | {"_dlt_load_id": "VARCHAR"}
     columns = statistics.rows(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'statistics' AND schema_name = 'social_connect'"
+        "SELECT column_name, data_type FROM duckdb_columns()"
+        " WHERE table_name = 'statistics' AND schema_name = 'social_connect'"
     )
     assert dict(columns) == declared
     assert (

@@ -16,8 +16,8 @@ LAYERS = (
     {"pipelines.flows", "pipelines.progress"},
     {"pipelines.run"},
     {"pipelines.load", "pipelines.transform", "pipelines.logs"},
-    {"pipelines.source"},
-    {"pipelines.warehouse"},
+    {"pipelines.source", "pipelines.warehouse"},
+    {"pipelines.keeping"},
     {"pipelines.api", "pipelines.settings", "pipelines.tables", "transforms"},
 )
 """From the outermost to the innermost: a part may import parts of later lines only (and its own modules)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,13 +23,15 @@ class _Declared(BaseModel):
 class Value(_Declared):
     """A value that becomes one column.
 
-    Timestamps arrive as unix seconds and are stored in UTC; identifiers are always text.
+    Timestamps arrive as unix seconds and are stored in UTC; identifiers are always text. A `momentary` value is only
+    true at the moment of reading: it makes no new version of the object.
     """
 
     type: Type
     description: str
     column: str | None = None
     personal: bool = False
+    momentary: bool = False
     values: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
 
@@ -143,6 +146,7 @@ class Column:
     item: int | None = None
     inside: tuple[str, ...] = ()
     personal: bool = False
+    momentary: bool = False
     values: tuple[str, ...] = ()
     is_required: bool = False
 
@@ -215,8 +219,22 @@ class Contract(_Declared):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when the declaration does, so that rows read under another declaration are written anew."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Changes when what is declared does, so that rows read under another declaration are written anew.
+
+        Descriptions may be reworded without.
+        """
+        return hashlib.sha256(json.dumps(_without_descriptions(self.model_dump())).encode()).hexdigest()[:12]
+
+
+def _without_descriptions(declared: Any) -> Any:
+    if isinstance(declared, dict):
+        return {
+            word: _without_descriptions(value)
+            for word, value in declared.items()
+            # A field may be called description too, but then a declaration is there, and no text.
+            if not (word == "description" and isinstance(value, str)) and word != "values"
+        }
+    return [*map(_without_descriptions, declared)] if isinstance(declared, list | tuple) else declared
 
 
 ACCOUNT_ID = Column(
@@ -330,6 +348,7 @@ def _column(value: Value, path: tuple[str, ...], named: tuple[str, ...], *, is_r
         path=path,
         also=value.also,
         personal=value.personal,
+        momentary=value.momentary,
         values=value.values,
         is_required=is_required,
     )

@@ -55,7 +55,7 @@ def test_the_small_contract_is_read() -> None:
         (
             "column: size_count",
             "colum: size_count",
-            "fields.size: got the word colum; wants type, description, column, personal, values, also",
+            "fields.size: got the word colum; wants type, description, column, personal, momentary, values, also",
         ),
         (
             "column: size_count, description: How many.",
@@ -111,7 +111,7 @@ def test_the_small_contract_is_read() -> None:
             "column: x_index, colour: red,",
             (
                 "fields.parts.of.fields.spot.items.0: got the word colour;"
-                " wants type, description, column, personal, values, also"
+                " wants type, description, column, personal, momentary, values, also"
             ),
         ),
         (
@@ -138,7 +138,7 @@ def test_the_small_contract_is_read() -> None:
         (
             "key: [id]",
             "key: [id]\ngiven: {place: {type: text, colour: red, description: Where it is.}}",
-            "given.place: got the word colour; wants type, description, column, personal, values, also",
+            "given.place: got the word colour; wants type, description, column, personal, momentary, values, also",
         ),
         (
             "{type: text, description: Name of the owner.}",
@@ -158,7 +158,7 @@ def test_the_small_contract_is_read() -> None:
         (
             "{type: text, description: Name of the owner.}",
             "{like: mention.id, colour: red}",
-            "fields.owner.fields.name: got the word colour; wants type, description, column, personal, values, also",
+            "fields.owner.fields.name: got the word colour; wants type, description, column, personal, momentary, values, also",
         ),
     ],
 )

@@ -90,6 +90,7 @@ def test_the_fingerprint_follows_what_is_asked_and_not_how_it_is_explained() -> 
             "a: {counts: M., unit: mentions, segmentation: {field: topic.id, size: 0}}",
             "f.yml: a.segmentation.size: got 0; ",
         ),
+        ("a: {counts: M., unit: m, name: b}", "f.yml: a.name: got a word that is not known; wants counts, unit"),
         ("Two words: {counts: M., unit: mentions}", "f.yml: Two words.name: got 'Two words'; "),
         (
             "a: {counts: M., unit: fans, profile_ids: ['3']}",

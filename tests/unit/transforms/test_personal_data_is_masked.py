@@ -250,6 +250,12 @@ def test_of_what_is_kept_whole_only_the_declared_is_left(masking: ModuleType, mo
     ]  # fmt: skip
 
 
+def test_where_all_is_kept_a_text_in_json_s_place_is_json_too(masking: ModuleType) -> None:
+    copies = [{"id": "1", "copy": {"note": "hm"}}, {"id": "2", "copy": {"note": None}}]
+    rows = masking.flatten(LETTER, copies, masking.KEEP).tables["letters"]
+    assert {row["id"]: row["copy_note"] for row in rows} == {"1": '"hm"', "2": None}
+
+
 @both
 def test_what_is_not_declared_is_not_kept(masking: ModuleType, mode: str) -> None:
     hidden = {"name": "Lotte"}
@@ -273,7 +279,9 @@ def test_what_is_not_declared_is_not_kept(masking: ModuleType, mode: str) -> Non
     # That it came is told, by the names of the fields.
     paths = {(found.table, ".".join(found.path)) for found in landed.drift}
     assert {("letters", "new"), ("letters", "sender.new"), ("letter_pages", "new")} < paths
-    assert "Lotte" not in "".join(map(str, landed.drift))
+    notices = [*map(str, landed.drift)]
+    assert "unknown field letters.new (an object), not kept, as it may be personal" in notices
+    assert "Lotte" not in "".join(notices)
 
 
 @both

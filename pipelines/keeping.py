@@ -1,0 +1,166 @@
+"""What the warehouse keeps beside the normalised tables: raw payloads, versions of reference data, changes of shape.
+
+It is written before the package that it goes with is loaded. Should the load not come to its end, the same objects are
+read again, and writing the same again changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from transforms.contract import Column
+from transforms.selects import STORED_AS, moment, quoted
+from transforms.versions import version_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
+
+    from transforms.contract import Contract, Table
+    from transforms.drift import Drift
+
+DATASET = "social_connect"
+"""Schema of the normalised tables."""
+RAW = "raw"
+"""Schema of the payloads: the current version of each object as the API sent it."""
+HISTORY = "history"
+"""Schema of what the API forgets: versions of reference data, and changes of shape."""
+
+
+SCHEMA_CHANGES = (
+    Column("table_name", "text", "Table the value belongs to.", is_required=True),
+    Column(
+        "path", "text", "Where the value is in the table's element; empty for the element itself.", is_required=True
+    ),
+    Column("expected", "text", "What the contract declares there; nothing for an unknown field.", is_required=True),
+    Column("found", "text", "What the API sent: the kind, or a value that is not documented.", is_required=True),
+    Column("example", "text", "The first such value as JSON: its shape, every letter an x and every digit a 0."),
+    Column("first_seen_at", "timestamp", "Start of the run that saw it first.", is_required=True),
+)
+"""Columns of the changes of shape."""
+
+
+def known_versions(con: duckdb.DuckDBPyConnection, table: Table, keys: pa.Table) -> pa.Table:
+    """The warehouse's version of some objects.
+
+    Args:
+        con: a connection to the work file.
+        table: the objects' own table.
+        keys: an Arrow table with the columns of the object's key.
+
+    Returns:
+        An Arrow table of the key's columns and `_content_hash` for the objects that are there; empty when there is no
+        such table yet.
+    """
+    names = ", ".join(map(quoted, table.object_key))
+    if not has_table(con, DATASET, table.name):
+        return keys.slice(0, 0).append_column("_content_hash", pa.array([], pa.string()))
+    con.register("keys", keys)
+    known = con.execute(
+        f"SELECT {names}, _content_hash FROM {DATASET}.{quoted(table.name)} SEMI JOIN keys USING ({names})"
+    ).to_arrow_table()
+    con.unregister("keys")
+    return known
+
+
+def has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether there is such a table."""
+    found = con.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]
+    ).fetchone()
+    return found is not None
+
+
+def noted_mentions(
+    con: duckdb.DuckDBPyConnection, account_id: str, after: datetime | None, *, at_most: int
+) -> list[tuple[datetime, str]]:
+    """Mentions that have got a note after a time: when they got the latest, UTC, and `unique_id`; oldest first."""
+    if not has_table(con, DATASET, "mention_actions"):
+        return []
+    return con.execute(
+        f"SELECT max(added_at) AS noted_at, unique_id FROM {DATASET}.mention_actions"
+        " WHERE account_id = $account_id AND type IN ('note', 'assign') AND details IS NOT NULL"
+        " GROUP BY unique_id HAVING noted_at > coalesce($after, '-infinity'::TIMESTAMPTZ)"
+        " ORDER BY ALL LIMIT $at_most",
+        {"account_id": account_id, "after": after, "at_most": at_most},
+    ).fetchall()
+
+
+def forget_read_again(con: duckdb.DuckDBPyConnection, objects: Collection[str], *, before: datetime) -> None:
+    """Takes out of the quarantine the records of some objects that were not set aside again since."""
+    if has_table(con, DATASET, "quarantine"):
+        con.execute(
+            f"DELETE FROM {DATASET}.quarantine WHERE object IN (SELECT unnest($objects))"
+            f" AND _loaded_at < {moment(before)}",
+            {"objects": list(objects)},
+        )
+
+
+def keep_payloads(con: duckdb.DuckDBPyConnection, contract: Contract, file: Path) -> None:
+    """Replaces the payloads of some objects.
+
+    Args:
+        con: a connection to the work file that may write.
+        contract: what the objects are.
+        file: parquet; the columns of the object's key, `_content_hash`, `payload` and `_loaded_at`.
+    """
+    table = f"{RAW}.{contract.root.name}"
+    key = ", ".join(quoted(name) for name in contract.root.object_key)
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {RAW}")
+    con.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM '{file}' LIMIT 0")
+    con.execute(f"DELETE FROM {table} WHERE ({key}) IN (SELECT ({key}) FROM '{file}')")
+    con.execute(f"INSERT INTO {table} BY NAME FROM '{file}'")
+
+
+def keep_versions(
+    con: duckdb.DuckDBPyConnection, table: Table, file: Path, *, account_ids: Collection[str], seen_at: datetime
+) -> None:
+    """Closes the versions that are no more, and opens those that are new.
+
+    Args:
+        con: a connection to the work file that may write.
+        table: whose rows they are.
+        file: parquet; every version that there is now of the accounts, as `transforms.versions.versions` makes them.
+        account_ids: the accounts that were read whole.
+        seen_at: start of the run, UTC.
+    """
+    name = f"{HISTORY}.{table.name}"
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
+    _make_table(con, name, version_columns(table))
+    accounts = "account_id IN (SELECT unnest($account_ids))"
+    con.execute(
+        f"UPDATE {name} SET valid_to = {moment(seen_at)} WHERE valid_to IS NULL AND {accounts}"
+        f" AND _version_hash NOT IN (SELECT _version_hash FROM '{file}')",
+        {"account_ids": list(account_ids)},
+    )
+    con.execute(
+        f"INSERT INTO {name} BY NAME SELECT *, {moment(seen_at)} AS valid_from FROM '{file}'"
+        f" WHERE _version_hash NOT IN (SELECT _version_hash FROM {name} WHERE valid_to IS NULL)"
+    )
+
+
+def keep_changes_of_shape(con: duckdb.DuckDBPyConnection, differences: Iterable[Drift], *, seen_at: datetime) -> None:
+    """Remembers each difference between what the API sends and what the contracts declare, once."""
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
+    table = f"{HISTORY}.schema_changes"
+    _make_table(con, table, SCHEMA_CHANGES)
+    for each in differences:
+        same = [each.table, ".".join(each.path), each.expected, each.found]
+        con.execute(
+            f"INSERT INTO {table} SELECT $same[1], $same[2], $same[3], $same[4], $example, {moment(seen_at)}"
+            f" WHERE $same NOT IN (SELECT [table_name, path, expected, found] FROM {table})",
+            {"same": same, "example": each.example},
+        )
+
+
+def _make_table(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[Column, ...]) -> None:
+    """Makes a table, or the columns that the contract has since got."""
+    declared = [f"{quoted(column.name)} {STORED_AS[column.type]}" for column in columns]
+    con.execute(f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(declared)})")
+    for column in declared:
+        con.execute(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {column}")
