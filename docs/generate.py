@@ -1,4 +1,4 @@
-"""Writes the pages that say what the code already says: settings, command line, data dictionary, dbt sources.
+"""Writes the pages that say what the code already says: settings, command line, streams, data dictionary, dbt sources.
 
 `make docs` runs it; a test compares its output with the files, so they cannot drift.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,18 @@ import click
 import yaml
 
 from pipelines.cli import cli
+from pipelines.keeping import DATASET, HISTORY, RAW
 from pipelines.settings import TOML_FILE, Settings
-from transforms.contract import contracts
+from pipelines.source import STREAMS, Reading
+from pipelines.source.statistics import FACETS
+from pipelines.warehouse import MARTS, described_tables
+from transforms.contract import contract, contracts
+from transforms.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pipelines.source import Stream
     from transforms.contract import Column, Table
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +38,22 @@ SQL_TYPES = {
     "timestamp": "timestamptz",
     "json": "varchar",
 }
+SCHEMAS = {
+    MARTS: ("Facts, dimensions and reports, made to be read", True),
+    DATASET: ("The API's objects as relational tables, as the loader writes them", True),
+    HISTORY: ("What the API forgets: versions of reference data, and changes of shape", True),
+    RAW: ("The payload of each object as it was last read, from which a replay makes the tables", False),
+    "intermediate": ("Steps that several marts share", False),
+    "staging": ("Views on the tables that models read: renamed, housekeeping left out", False),
+}
+"""What each schema holds, and whether it is in the published copy; in the order of the dictionary."""
+MODEL_SCHEMAS = (MARTS, "intermediate", "staging")
+OTHER_KEYS = {
+    (DATASET, STATISTICS.name): STATISTICS.key_names,
+    (DATASET, "quarantine"): ("account_id", "object", "content_hash"),
+    (HISTORY, "schema_changes"): ("table_name", "path", "expected", "found"),
+}
+"""Keys of the tables that no contract declares."""
 
 
 def pages() -> dict[Path, str]:
@@ -38,8 +61,9 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "settings.md": settings_page(),
         ROOT / "docs" / "command-line.md": command_line_page(),
+        ROOT / "docs" / "streams.md": streams_page(),
         ROOT / "docs" / "data-dictionary.md": data_dictionary_page(),
-        ROOT / "sql" / "models" / "staging" / "social_connect.yml": dbt_sources(),
+        ROOT / "sql" / "models" / "staging" / "sources.yml": dbt_sources(),
     }
 
 
@@ -77,72 +101,188 @@ def command_line_page() -> str:
     return "\n".join(lines)
 
 
-def data_dictionary_page() -> str:
-    """The normalised tables from the contracts, the models from their yml."""
+def streams_page() -> str:
+    """What is read of the API, from `pipelines/source/streams.py`."""
+    needed = ", ".join(f"`{stream.name}`" for stream in STREAMS if stream.is_needed)
     lines = [
-        "# Data dictionary",
+        "# Streams",
         "",
-        "`marts` is made to be read; `social_connect` holds the API's objects as tables. Times are in UTC.",
+        "A stream is one list of the API. The order is the priority: what stands first is read first, should the",
+        "request budget run out. `social-warehouse sync --streams a,b` reads these only, however lately.",
         "",
-        "`personal` marks columns that can hold personal data.",
-        "",
-        "## marts",
-        "",
+        "| stream | endpoint | read | how often | versions | tables |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
-    for model in _models("marts"):
-        lines += [
-            f"### {model['name']}",
-            "",
-            model["description"].strip(),
-            "",
-            "| column | type | meaning |",
-            "| --- | --- | --- |",
-        ]
-        lines += [
-            f"| {column['name']} | {column['data_type']} | {column['description'].strip()} |"
-            for column in model["columns"]
-        ]
-        lines.append("")
-    lines += ["## social_connect", ""]
-    for contract in contracts():
-        for table in contract.tables:
-            lines += _dictionary_of(table)
+    for stream in STREAMS:
+        keeps = "kept" if stream.keeps_versions else ""
+        tables = ", ".join(_dictionary_link(DATASET, table.name) for table in stream.contract.tables)
+        lines.append(f"| {_reading_of(stream)} | {keeps} | {tables} |")
     lines += [
-        "### quarantine",
+        f"| {_reading_of(FACETS)} |  | {_dictionary_link(DATASET, STATISTICS.name)} |",
         "",
-        "One row per record that could not be read: its text, and why. Its key is account_id, object and content_hash.",
+        "| read | |",
+        "| --- | --- |",
+        *(f"| {reading.name.lower()} | {reading.value} |" for reading in Reading),
+        "",
+        f"Only a stream that the rest rests on ({needed}) ends the sync when the API refuses it; any other",
+        "is skipped with a notice. Notes on mentions (`mention_context_items`) take a call each, so none are",
+        "read unless `SOCIAL_CONNECT_CONTEXT_CALLS` allows it. More: [statistics](statistics.md),",
+        "[how lists are read](decisions/reading.md), [add a stream](add-a-stream.md).",
         "",
     ]
     return "\n".join(lines)
 
 
-def _dictionary_of(table: Table) -> Iterator[str]:
-    yield from (f"### {table.name}", "", table.description, "", f"Key: {', '.join(table.key_names)}.", "")
-    yield from ("| column | type | meaning | personal |", "| --- | --- | --- | --- |")
-    for column in table.all_columns:
+def _reading_of(stream: Stream) -> str:
+    return f"`{stream.name}` | `{stream.path}` | {stream.reading.name.lower()} | {_rhythm(stream)}"
+
+
+def _rhythm(stream: Stream) -> str:
+    hours = stream.rhythm.total_seconds() / 3600
+    return "every sync" if not hours else f"every {f'{hours:g} hours' if hours > 1 else 'hour'}"
+
+
+def _dictionary_link(schema: str, table: str) -> str:
+    return f"[{table}](data-dictionary.md#{schema}{table})"
+
+
+def data_dictionary_page() -> str:
+    """Every table and column: the models from their yml, all else from the contracts."""
+    lines = [
+        "# Data dictionary",
+        "",
+        "Every table and column of the warehouse. In the published copy a client shows the same texts as comments.",
+        "Times are in UTC. Columns say what they are by their ends: `_at` an instant, `_seconds`, `_count`, `_id`.",
+        "",
+        "`path` is where the API's object has the value, as a JSON path; `[*]` is each element of a list. A column",
+        "without is made here. `personal` marks columns that can hold [personal data](personal-data.md).",
+        "Listed values are those that are known; another is stored too, and told of in `history.schema_changes`.",
+        "",
+        "| schema | what it holds | in the published copy |",
+        "| --- | --- | --- |",
+        *(
+            f"| [{schema}](#{schema}) | {what} | {'yes' if is_published else 'no'} |"
+            for schema, (what, is_published) in SCHEMAS.items()
+        ),
+        "",
+        "## Index",
+        "",
+        "| object | tables | versions |",
+        "| --- | --- | --- |",
+    ]
+    versioned = _versioned_objects()
+    for declared in contracts():
+        tables = ", ".join(_link(DATASET, table.name) for table in declared.tables)
+        versions = ", ".join(_link(HISTORY, table.name) for table in declared.tables if declared.object in versioned)
+        lines.append(f"| {declared.object} | {tables} | {versions} |")
+    lines += [
+        f"| statistics | {_link(DATASET, STATISTICS.name)} | |",
+        f"| what could not be read | {_link(DATASET, 'quarantine')} | {_link(HISTORY, 'schema_changes')} |",
+        "",
+        f"Models: {', '.join(_link(MARTS, model['name']) for model in _models(MARTS))}.",
+        "",
+    ]
+    described = list(_loaded_tables())
+    for schema, (what, _) in SCHEMAS.items():
+        lines += [f"## {schema}", "", f"{what}.", ""]
+        for of, name, description, columns in described:
+            if of == schema:
+                lines += _dictionary_of(schema, name, description, columns)
+        if schema in MODEL_SCHEMAS:
+            for model in _models(schema):
+                lines += _dictionary_of_model(schema, model)
+    return "\n".join(lines)
+
+
+def _link(schema: str, table: str) -> str:
+    return f"[{table}](#{schema}{table})"
+
+
+def _versioned_objects() -> set[str]:
+    return {stream.object for stream in STREAMS if stream.keeps_versions}
+
+
+def _loaded_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
+    """Every table that the streams as they are declared make."""
+    versioned = {table.name for of in _versioned_objects() for table in contract(of).tables} | {"schema_changes"}
+    for described in described_tables():
+        if described[0] != HISTORY or described[1] in versioned:
+            yield described
+
+
+def _dictionary_of(schema: str, name: str, description: str, columns: tuple[Column, ...]) -> Iterator[str]:
+    table = {table.name: table for declared in contracts() for table in declared.tables}.get(name)
+    yield from (f"### {schema}.{name}", "", description, "")
+    if schema == DATASET and table is not None:
+        yield from (f"Key: {', '.join(table.key_names)}.", "")
+    elif (schema, name) in OTHER_KEYS:
+        yield from (f"Key: {', '.join(OTHER_KEYS[schema, name])}.", "")
+    elif schema == HISTORY:
+        yield from ("Key: account_id, _version_hash, valid_from.", "")
+    elif schema == RAW and table is not None:
+        yield from (f"Key: {', '.join(table.object_key)}.", "")
+    yield from ("| column | type | meaning | path | personal |", "| --- | --- | --- | --- | --- |")
+    for column in columns:
         values = f" One of {', '.join(column.values)}." if column.values else ""
+        path = f"`{found}`" if table is not None and (found := _path(table, column)) else ""
         personal = "personal" if column.personal else ""
-        yield f"| {column.name} | {SQL_TYPES[column.type]} | {column.description}{values} | {personal} |"
+        meaning = f"{column.description}{values}".replace("|", "\\|")
+        yield f"| {column.name} | {SQL_TYPES[column.type]} | {meaning} | {path} | {personal} |"
+    yield ""
+
+
+def _path(table: Table, column: Column) -> str:
+    """Where the API's object has a column's value, as a JSON path; empty for a column that is made here."""
+    if column in table.columns:
+        if table.keyed_by and column.name == table.keyed_by.column:
+            return f"keys of {_list_path(table)}"
+        if not (column.path or table.parent):
+            return ""
+        place = "" if column.item is None else f"[{column.item}]"
+        return ".".join([_element_path(table), *column.path, *column.inside]) + place
+    return ".".join(["$", *column.path]) if column in table.key and column.path else ""
+
+
+def _element_path(table: Table) -> str:
+    return "$" if table.parent is None else f"{_list_path(table)}[*]"
+
+
+def _list_path(table: Table) -> str:
+    return ".".join([_element_path(table.parent) if table.parent else "$", *table.path])
+
+
+def _dictionary_of_model(schema: str, model: dict[str, Any]) -> Iterator[str]:
+    yield from (f"### {schema}.{model['name']}", "", model["description"].strip(), "")
+    yield from ("| column | type | meaning | personal |", "| --- | --- | --- | --- |")
+    for column in model["columns"]:
+        is_personal = column.get("config", {}).get("meta", {}).get("personal", False)
+        yield (
+            f"| {column['name']} | {column.get('data_type', '')} | {column['description'].strip()} |"
+            f" {'personal' if is_personal else ''} |"
+        )
     yield ""
 
 
 def dbt_sources() -> str:
-    """The dbt source of the normalised tables, from the contracts."""
+    """The dbt sources, from the contracts: the normalised tables, and the versions."""
     lines = [
         "# Generated from transforms/contract by docs/generate.py: change it there, then run make docs.",
         "version: 2",
         "",
         "sources:",
-        "  - name: social_connect",
-        "    schema: social_connect",
-        "    description: The API's objects as relational tables, as the loader writes them.",
-        "    tables:",
     ]
-    for contract in contracts():
-        for table in contract.tables:
-            lines += [f"      - name: {table.name}", "        description: >-"]
-            lines += textwrap.wrap(table.description, 108, initial_indent=" " * 10, subsequent_indent=" " * 10)
-            lines += ["        columns:", *(f"          - {_source_column(column)}" for column in table.all_columns)]
+    for schema in (DATASET, HISTORY):
+        lines += [
+            f"  - name: {schema}",
+            f"    schema: {schema}",
+            f"    description: {json.dumps(SCHEMAS[schema][0] + '.')}",
+            "    tables:",
+        ]
+        for of, name, description, columns in _loaded_tables():
+            if of == schema:
+                lines += [f"      - name: {name}", "        description: >-"]
+                lines += textwrap.wrap(description, 108, initial_indent=" " * 10, subsequent_indent=" " * 10)
+                lines += ["        columns:", *(f"          - {_source_column(column)}" for column in columns)]
     return "\n".join([*lines, ""])
 
 
@@ -152,9 +292,10 @@ def _source_column(column: Column) -> str:
     )
 
 
+@cache
 def _models(folder: str) -> list[dict[str, Any]]:
     files = sorted((ROOT / "sql" / "models" / folder).glob("*.yml"))
-    return [model for file in files for model in yaml.safe_load(file.read_text(encoding="utf-8"))["models"]]
+    return [model for file in files for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", [])]
 
 
 def main() -> None:

@@ -173,17 +173,12 @@ def replay(as_of: datetime | None, streams: Sequence[str] | None, as_json: bool)
     with log_to(settings):
         report = run.replay(settings, as_of=as_of, stream_names=streams)
     if as_json:
-        _print_json(
-            {
-                "record_counts": report.record_counts,
-                "row_counts": report.row_counts,
-                "quarantined_count": report.quarantined_count,
-                "drift": list(report.drift),
-            }
-        )
+        _print_json(report.as_json())
         return
     stdout.print(
-        f"Read {sum(report.record_counts.values()):,} payloads, wrote {sum(report.row_counts.values()):,} rows."
+        f"Read {sum(report.payloads.record_counts.values()):,} payloads and"
+        f" {sum(report.set_aside.record_counts.values()):,} records of the quarantine,"
+        f" wrote {sum(report.row_counts.values()):,} rows."
     )
     for line in report.drift:
         stdout.print(f"- {line}")
@@ -445,7 +440,14 @@ def _fail_by_kind(error: Exception) -> None:
     if isinstance(error, TestsFailed):
         _fail(error, TESTS_FAILED)
     if isinstance(
-        error, SocialConnectError | ReadingFailed | WarehouseUnreadable | TransformFailed | DuckDBError | OSError
+        error,
+        SocialConnectError
+        | ReadingFailed
+        | WarehouseUnreadable
+        | run.NothingToReplay
+        | TransformFailed
+        | DuckDBError
+        | OSError,
     ):
         _fail(error, FAILED)
     raise error

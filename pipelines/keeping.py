@@ -79,26 +79,45 @@ def has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
 def noted_mentions(
     con: duckdb.DuckDBPyConnection, account_id: str, after: datetime | None, *, at_most: int
 ) -> list[tuple[datetime, str]]:
-    """Mentions that have got a note after a time: when they got the latest, UTC, and `unique_id`; oldest first."""
+    """Mentions that have got a note after a time: when they got the latest, UTC, and `unique_id`; oldest first.
+
+    Those of one second are not told apart by a time, so the rest of the last one's second is given beyond `at_most`.
+    """
     if not has_table(con, DATASET, "mention_actions"):
         return []
     return con.execute(
         f"SELECT max(added_at) AS noted_at, unique_id FROM {DATASET}.mention_actions"
         " WHERE account_id = $account_id AND type IN ('note', 'assign') AND details IS NOT NULL"
         " GROUP BY unique_id HAVING noted_at > coalesce($after, '-infinity'::TIMESTAMPTZ)"
-        " ORDER BY ALL LIMIT $at_most",
+        " QUALIFY rank() OVER (ORDER BY noted_at) <= $at_most ORDER BY ALL",
         {"account_id": account_id, "after": after, "at_most": at_most},
     ).fetchall()
 
 
-def forget_read_again(con: duckdb.DuckDBPyConnection, objects: Collection[str], *, before: datetime) -> None:
-    """Takes out of the quarantine the records of some objects that were not set aside again since."""
-    if has_table(con, DATASET, "quarantine"):
+def objects_set_aside(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The objects of which records are in quarantine."""
+    if not has_table(con, DATASET, "quarantine"):
+        return set()
+    return {name for (name,) in con.execute(f"SELECT DISTINCT object FROM {DATASET}.quarantine").fetchall()}
+
+
+def forget_set_aside(con: duckdb.DuckDBPyConnection, content_hashes: Collection[str]) -> None:
+    """Takes records out of the quarantine."""
+    if content_hashes:
         con.execute(
-            f"DELETE FROM {DATASET}.quarantine WHERE object IN (SELECT unnest($objects))"
-            f" AND _loaded_at < {moment(before)}",
-            {"objects": list(objects)},
+            f"DELETE FROM {DATASET}.quarantine WHERE content_hash IN (SELECT unnest($hashes))",
+            {"hashes": list(content_hashes)},
         )
+
+
+def has_payloads(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether raw payloads are kept of any object."""
+    return con.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = ?", [RAW]).fetchone() is not None
+
+
+def forget_payloads(con: duckdb.DuckDBPyConnection) -> None:
+    """Removes every raw payload: one that is not replaced when its object is read would soon be an old version."""
+    con.execute(f"DROP SCHEMA IF EXISTS {RAW} CASCADE")
 
 
 def keep_payloads(con: duckdb.DuckDBPyConnection, contract: Contract, file: Path) -> None:
@@ -138,6 +157,8 @@ def keep_versions(
         f" AND _version_hash NOT IN (SELECT _version_hash FROM '{file}')",
         {"account_ids": list(account_ids)},
     )
+    # Of two runs as of the same time the later counts.
+    con.execute(f"DELETE FROM {name} WHERE valid_from = valid_to")
     con.execute(
         f"INSERT INTO {name} BY NAME SELECT *, {moment(seen_at)} AS valid_from FROM '{file}'"
         f" WHERE _version_hash NOT IN (SELECT _version_hash FROM {name} WHERE valid_to IS NULL)"

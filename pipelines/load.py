@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
 os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
-os.environ["LOAD__WORKERS"] = "2"
+os.environ["LOAD__WORKERS"] = "1"
 
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.api import BudgetUsedUp
-from pipelines.keeping import DATASET, keep_changes_of_shape
-from pipelines.source import LoadTally, Manner, StreamLoader, social_connect
+from pipelines.keeping import DATASET, has_table, keep_changes_of_shape
+from pipelines.source import PACKAGE_BYTES, LoadTally, Manner, StreamLoader, cursors_alone, social_connect
 from transforms.flatten import KEEP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     import duckdb
@@ -97,11 +97,15 @@ def load(
             *(StreamLoader(reader, manner) for reader in readers),
             *others,
         ]
-        while not all(loader.is_done for loader in loaders):
-            state = read_state(pipeline)
-            packages = [loader.read(state.get(loader.name, {})) for loader in loaders]
-            with warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS):
-                package_count += _load_packages(pipeline, warehouse, packages, tally, loaded_at=loaded_at)
+        waiting: list[Package | StatisticsPackage] = []
+        for loader in loaders:
+            while not loader.is_done:
+                room = PACKAGE_BYTES - sum(package.byte_count for package in waiting)
+                waiting.append(loader.read(read_state(pipeline).get(loader.name, {}), most_bytes=room))
+                if waiting[-1].byte_count >= room:
+                    package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)
+                    waiting = []
+        package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)
     sources: list[Reader | StatisticsLoader] = [*readers, *others]
     stops = [source.stopped_by for source in sources if source.stopped_by]
     for stop in stops:
@@ -151,6 +155,31 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
         _load_pending(pipeline)
 
 
+def save_cursors(pipeline: dlt.Pipeline, warehouse: Warehouse, names: Collection[str]) -> None:
+    """Makes the normalised tables anew, empty, where they were dropped, and writes the cursors of some streams there.
+
+    The loader takes a warehouse without its own tables for a new one, and forgets where it was. Of other streams it
+    shall: their rows are gone, so they have to be read again. The caller holds the writer lock.
+    """
+    with warehouse.connect() as con:
+        if (
+            has_table(con, DATASET, "_dlt_pipeline_state")
+            and con.execute(
+                f"SELECT 1 FROM {DATASET}._dlt_pipeline_state JOIN {DATASET}._dlt_loads ON _dlt_load_id = load_id"
+                " WHERE status = 0"
+            ).fetchone()
+        ):
+            return
+    kept = {name: stream["cursors"] for name, stream in read_state(pipeline).items() if name in names}
+    if not kept:
+        return
+    with _cause_raised():
+        pipeline.sync_schema()
+        pipeline.abort_packages()
+        pipeline.extract(cursors_alone(kept))
+    _load_pending(pipeline)
+
+
 def read_cursors(warehouse: Warehouse) -> dict[str, str]:
     """How far each stream and account has been read, as the loader's local state has it."""
     return {
@@ -175,12 +204,15 @@ def _load_packages(
     *,
     loaded_at: datetime,
 ) -> bool:
-    """Loads what has been read; False when it is nothing. The caller holds the writer lock.
+    """Loads what has been read; False when it is nothing.
 
     The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no
     checkpoint.
     """
-    with warehouse.connect(read_only=False) as con:
+    with (
+        warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS),
+        warehouse.connect(read_only=False) as con,
+    ):
         with _transaction(con):
             for package in packages:
                 package.keep(con, tally)

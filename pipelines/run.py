@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from pipelines.api import SocialConnect, SocialConnectError
-from pipelines.keeping import DATASET, forget_read_again, noted_mentions
+from pipelines.keeping import (
+    DATASET,
+    forget_payloads,
+    forget_set_aside,
+    has_payloads,
+    noted_mentions,
+    objects_set_aside,
+)
 from pipelines.settings import SettingsInvalid
-from pipelines.source import STREAMS, AccountReading, PayloadReader, StatisticsLoader, Stream, StreamReader
+from pipelines.source import (
+    STREAMS,
+    AccountReading,
+    PayloadReader,
+    SetAsideReader,
+    StatisticsLoader,
+    Stream,
+    StreamReader,
+)
 from pipelines.warehouse import Warehouse, WarehouseBusy
-from transforms.personal_data import Policy
+from transforms.personal_data import Mode, Policy
 from transforms.statistics import STATISTICS
 
 if TYPE_CHECKING:
@@ -27,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BATCH_PAGES = 25
+BATCH_PAGES = 10
 """Pages that are flattened at once: enough for the vectorised engine, little enough for memory."""
 
 
@@ -143,9 +159,9 @@ def sync(
         progress: is told how it goes.
 
     Raises:
-        SettingsInvalid: no token, or an unknown stream.
+        SettingsInvalid: no token, an unknown stream, or another personal data policy than the warehouse was made with.
         pipelines.api.SocialConnectError: the API cannot be read.
-        pipelines.warehouse.WarehouseBusy: another run writes.
+        pipelines.warehouse.WarehouseBusy: another run is going on, or something else writes for long.
         pipelines.transform.TestsFailed: nothing was published.
     """
     started = time.monotonic()
@@ -181,7 +197,10 @@ def extract_and_load(
             f" {as_of.isoformat()}. It wants a date in the past."
         )
     warehouse = open_warehouse(settings)
-    with connect(settings, max_requests=max_requests) as api:
+    with warehouse.run_lock("a sync"), connect(settings, max_requests=max_requests) as api:
+        policy = _agreed_policy(settings, warehouse)
+        if not settings.social_warehouse_raw_payloads:
+            _forget_payloads(warehouse)
         progress.step("read and load")
         snapshots: dict[str, list[Page]] = {}
         accounts = [
@@ -204,7 +223,7 @@ def extract_and_load(
             readers,
             loaded_at=as_of,
             others=[StatisticsLoader(accounts, loaded_at=as_of)] if asks_statistics else [],
-            policy=_policy(settings),
+            policy=policy,
             keeps_payloads=settings.social_warehouse_raw_payloads,
         )
         for difference in report.drift:
@@ -214,12 +233,46 @@ def extract_and_load(
         return Extraction(report, tuple(account.account_id for account in accounts), api.budget.request_count)
 
 
+class NothingToReplay(Exception):
+    """The warehouse holds no raw payloads."""
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What a replay did: with the payloads, and with the records that had been set aside and can be read now."""
+
+    payloads: LoadReport
+    set_aside: LoadReport
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """Rows written, by table; rows found as they have to be are not written."""
+        return dict(Counter(self.payloads.row_counts) + Counter(self.set_aside.row_counts))
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """How what was read differs from the contracts."""
+        return tuple(dict.fromkeys((*self.payloads.drift, *self.set_aside.drift)))
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values, for scripts."""
+        return {
+            "record_counts": self.payloads.record_counts,
+            "read_from_quarantine_counts": self.set_aside.record_counts,
+            "row_counts": self.row_counts,
+            "quarantined_count": self.payloads.quarantined_count,
+            "drift": list(self.drift),
+        }
+
+
 def replay(
     settings: Settings, *, as_of: datetime | None = None, stream_names: Sequence[str] | None = None
-) -> LoadReport:
+) -> ReplayReport:
     """Makes the normalised tables from the payloads that were kept, and tries again what could not be read.
 
-    Rows that are as the payloads make them stay as they are. Payloads hold what the personal data policy has left.
+    Rows that are as the payloads make them stay as they are. Where the tables were dropped, they are made anew, and the
+    next sync goes on where the last one was; but statistics have no payloads, and are asked for anew. Payloads hold
+    what the personal data policy has left.
 
     Args:
         settings: the options.
@@ -227,33 +280,109 @@ def replay(
         stream_names: which streams; all when not given.
 
     Raises:
-        SettingsInvalid: an unknown stream.
-        pipelines.warehouse.WarehouseBusy: another run writes.
+        SettingsInvalid: an unknown stream, or another personal data policy than the warehouse was made with.
+        NothingToReplay: no payloads were kept.
+        pipelines.warehouse.WarehouseBusy: another run is going on, or something else writes for long.
         pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
     """
-    from pipelines.load import load, make_pipeline, read_state  # noqa: PLC0415 - see there
+    from pipelines.load import load, make_pipeline, read_state, save_cursors  # noqa: PLC0415 - see there
 
-    warehouse = open_warehouse(settings)
-    with warehouse.connect():
-        pass  # says clearly that there is nothing to replay
-    as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
-    state = read_state(make_pipeline(warehouse))
     streams = [stream for stream in _chosen_streams(stream_names) if stream.name != STATISTICS.name]
-    readers = [
-        PayloadReader(stream, warehouse.connect, state.get(stream.name, {}).get("cursors", {})) for stream in streams
-    ]
-    report = load(warehouse, readers, loaded_at=as_of, keeps_payloads=False)
+    as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    warehouse = open_warehouse(settings)
+    with warehouse.run_lock("a replay"):
+        with warehouse.connect() as con:
+            if not has_payloads(con):
+                raise NothingToReplay(_nothing_to_replay(warehouse, settings))
+        policy = replace(_agreed_policy(settings, warehouse), is_done=True)
+        with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
+            save_cursors(make_pipeline(warehouse), warehouse, [stream.name for stream in streams])
+        state = read_state(make_pipeline(warehouse))
+        cursors = {stream.name: state.get(stream.name, {}).get("cursors", {}) for stream in streams}
+        payloads = load(
+            warehouse,
+            [PayloadReader(stream, warehouse.connect, cursors[stream.name]) for stream in streams],
+            loaded_at=as_of,
+            policy=policy,
+            keeps_payloads=False,
+        )
+        with warehouse.connect() as con:
+            objects = objects_set_aside(con)
+        set_aside = [
+            SetAsideReader(stream, warehouse.connect, cursors[stream.name])
+            for stream in streams
+            # What a record was asked with is not kept where it could not be read.
+            if stream.object in objects and not stream.contract.given
+        ]
+        report = ReplayReport(
+            payloads,
+            load(
+                warehouse,
+                set_aside,
+                loaded_at=as_of,
+                policy=policy,
+                keeps_payloads=settings.social_warehouse_raw_payloads,
+            ),
+        )
+        with (
+            warehouse.writer_lock("the end of a replay", timeout_seconds=LOCK_WAIT_SECONDS),
+            warehouse.connect(read_only=False) as con,
+        ):
+            forget_set_aside(con, [each for reader in set_aside for each in reader.no_longer_set_aside])
+        return report
+
+
+def _nothing_to_replay(warehouse: Warehouse, settings: Settings) -> str:
+    reason = f"{warehouse.file} holds no raw payloads, so there is nothing to replay."
+    if settings.social_warehouse_raw_payloads:
+        return f"{reason} A sync keeps them: run 'social-warehouse sync'."
+    return (
+        f"{reason} SOCIAL_WAREHOUSE_RAW_PAYLOADS is false: with true, a sync keeps the payload of each object that it"
+        " writes from then on."
+    )
+
+
+def _forget_payloads(warehouse: Warehouse) -> None:
+    """Removes payloads of times when they were kept: nothing would replace them when their objects change."""
+    if not warehouse.file.exists():
+        return
+    with warehouse.connect() as con:
+        if not has_payloads(con):
+            return
+    logger.warning("SOCIAL_WAREHOUSE_RAW_PAYLOADS is false: the raw payloads that were kept are removed")
     with (
-        warehouse.writer_lock("a replay", timeout_seconds=LOCK_WAIT_SECONDS),
+        warehouse.writer_lock("the start of a sync", timeout_seconds=LOCK_WAIT_SECONDS),
         warehouse.connect(read_only=False) as con,
     ):
-        forget_read_again(con, [stream.object for stream in streams if not stream.contract.given], before=as_of)
-    return report
+        forget_payloads(con)
 
 
-def _policy(settings: Settings) -> Policy:
+def _agreed_policy(settings: Settings, warehouse: Warehouse) -> Policy:
+    """The personal data policy of the settings, which is also the one that the warehouse is made with.
+
+    Raises:
+        SettingsInvalid: it is another one.
+    """
     key = settings.social_warehouse_personal_data_key
-    return Policy(settings.social_warehouse_personal_data, key.get_secret_value() if key else "")
+    policy = Policy(settings.social_warehouse_personal_data, key.get_secret_value() if key else "")
+    made_with = warehouse.policy_file.read_text(encoding="utf-8") if warehouse.policy_file.exists() else ""
+    has_begun = warehouse.file.exists() or any(warehouse.dlt_folder.iterdir())
+    if has_begun and made_with not in {"", policy.fingerprint}:
+        raise SettingsInvalid(_other_policy(warehouse, policy, made_with))
+    warehouse.policy_file.write_text(policy.fingerprint, encoding="utf-8")
+    return policy
+
+
+def _other_policy(warehouse: Warehouse, policy: Policy, made_with: str) -> str:
+    was = made_with if made_with in get_args(Mode) else "hash"
+    if was == policy.mode:
+        difference = f"SOCIAL_WAREHOUSE_PERSONAL_DATA_KEY is not the key that {warehouse.home} was made with."
+    else:
+        difference = f"SOCIAL_WAREHOUSE_PERSONAL_DATA is {policy.mode}, but {warehouse.home} was made with {was}."
+    return (
+        f"{difference} Rows of both would not fit together, and those that nothing reads again would stay as they are."
+        " Set it back, or set SOCIAL_WAREHOUSE_HOME to a new folder (docs/personal-data.md)."
+    )
 
 
 def _noted_mentions(

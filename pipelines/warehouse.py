@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import duckdb
 from filelock import FileLock, Timeout
 
-from pipelines.keeping import DATASET, HISTORY, SCHEMA_CHANGES, has_table
-from transforms.contract import contracts
+from pipelines.keeping import DATASET, HISTORY, RAW, SCHEMA_CHANGES, has_table
+from transforms.contract import Column, contracts
+from transforms.contract.language import CONTENT_HASH, LOADED_AT
 from transforms.flatten import QUARANTINE
 from transforms.selects import quoted
 from transforms.statistics import STATISTICS
@@ -24,16 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from transforms.contract import Column, Table
+    from transforms.contract import Table
 
 MARTS = "marts"
 """Schema of the tables and views that people read."""
+SCRATCH_MEMORY_LIMIT = "256MB"
+"""What the work on a package may use; beyond it, it spills to disk."""
 MEMORY_LIMIT = "128MB"
 """What the database may use while rows are loaded or looked up; beyond it, it works on disk."""
 
 
 class WarehouseBusy(Exception):
-    """Another process holds the writer lock."""
+    """Another process holds the lock."""
 
 
 class WarehouseUnreadable(Exception):
@@ -80,6 +83,11 @@ class Warehouse:
         """Files of the run that is going on."""
         return self.home / "scratch"
 
+    @property
+    def policy_file(self) -> Path:
+        """Fingerprint of the personal data policy that the warehouse is made with."""
+        return self.home / "personal-data-policy"
+
     def make_folders(self) -> None:
         """Makes the folders a run needs, for the owner only.
 
@@ -88,6 +96,19 @@ class Warehouse:
         """
         for folder in (self.home, self.published_file.parent, self.dlt_folder, self.dbt_folder, self.logs_folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @contextmanager
+    def run_lock(self, holder: str) -> Iterator[None]:
+        """Holds the one lock that a sync or a replay needs from its start to its end.
+
+        It keeps two of them from working in the loader's folder at once, while the writer lock stays free for whoever
+        writes in between. The rest is as for `writer_lock`.
+
+        Raises:
+            WarehouseBusy: another run is going on.
+        """
+        with self._lock("run", holder, timeout_seconds=0):
+            yield
 
     @contextmanager
     def writer_lock(self, holder: str, *, timeout_seconds: float = 0) -> Iterator[None]:
@@ -100,9 +121,13 @@ class Warehouse:
         Raises:
             WarehouseBusy: another process holds the lock.
         """
-        lock_file = self.home / "writer.lock"
-        holder_file = self.home / "writer.json"
-        lock = FileLock(lock_file, timeout=timeout_seconds)
+        with self._lock("writer", holder, timeout_seconds=timeout_seconds):
+            yield
+
+    @contextmanager
+    def _lock(self, name: str, holder: str, *, timeout_seconds: float) -> Iterator[None]:
+        lock = FileLock(self.home / f"{name}.lock", timeout=timeout_seconds)
+        holder_file = self.home / f"{name}.json"
         try:
             lock.acquire()
         except Timeout:
@@ -157,7 +182,7 @@ class Warehouse:
         try:
             # A second thread would bring no speed here, and take half as much memory again.
             with duckdb.connect(
-                config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spilled), "threads": 1}
+                config={"memory_limit": SCRATCH_MEMORY_LIMIT, "temp_directory": str(spilled), "threads": 1}
             ) as database:
                 yield Scratch(database, self.scratch_folder)
         finally:
@@ -340,14 +365,34 @@ def _describe(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
-    """Every table that is not a model of dbt's: schema, name, description and columns."""
+    """Every table that the loader may make: schema, name, description and columns, as they are in the work file.
+
+    Which streams keep versions is the streams' say, so there is a table of versions here for each table of a contract.
+    """
     for contract in contracts():
         for table in contract.tables:
-            yield DATASET, table.name, table.description, table.all_columns
-            yield HISTORY, table.name, f"Versions: {table.description}", version_columns(table)
-    yield DATASET, STATISTICS.name, STATISTICS.description, STATISTICS.all_columns
-    yield DATASET, "quarantine", "One row per record that could not be read, with its text.", QUARANTINE
+            yield DATASET, table.name, table.description, (*table.all_columns, LOAD_ID)
+            version = f"One row per version of a row of {table.name}: what the API said from one reading to another."
+            yield HISTORY, table.name, version, version_columns(table)
+        payload = f"One row per object of {contract.table}: its JSON as it was last read."
+        yield RAW, contract.table, payload, (*contract.root.key, *_PAYLOAD_COLUMNS)
+    yield DATASET, STATISTICS.name, STATISTICS.description, (*STATISTICS.all_columns, LOAD_ID)
+    yield DATASET, "quarantine", "One row per record that could not be read, with its text.", (*QUARANTINE, LOAD_ID)
     yield HISTORY, "schema_changes", "One row per difference between the API and the contracts.", SCHEMA_CHANGES
+
+
+LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")
+_PAYLOAD_COLUMNS = (
+    CONTENT_HASH,
+    Column(
+        "payload",
+        "json",
+        "The object as sent; where personal data is not kept, as masked, which is read into the same rows.",
+        is_required=True,
+        personal=True,
+    ),
+    LOADED_AT,
+)
 
 
 def _literal(text: str) -> str:

@@ -206,7 +206,7 @@ class Flattening:
         self.con.register("records", pa.Table.from_batches(chunks, records.schema))
         made_by = (
             self.contract.fingerprint
-            if self._policy.keeps
+            if self._policy.mode == "keep"
             else f"{self.contract.fingerprint}/{self._policy.fingerprint}"
         )
         select = selects.typed(self.contract, self._policy, keeps_payload=self._keeps_payload)

@@ -30,6 +30,7 @@ class Policy:
     Args:
         mode: one of the three.
         key: secret; for `hash` only.
+        is_done: whether the objects are masked already: they stay as they are, and only their version tells of it.
 
     Raises:
         ValueError: there is no such mode, or the key is too short.
@@ -37,6 +38,7 @@ class Policy:
 
     mode: Mode = "keep"
     key: str = field(default="", repr=False)
+    is_done: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
@@ -47,7 +49,7 @@ class Policy:
     @property
     def keeps(self) -> bool:
         """Whether everything stays as it is."""
-        return self.mode == "keep"
+        return self.mode == "keep" or self.is_done
 
     @property
     def fingerprint(self) -> str:
@@ -61,7 +63,7 @@ class Policy:
     @property
     def parameters(self) -> dict[str, bytes]:
         """The parameters of the SQL that masks: the key as HMAC pads it (RFC 2104), so that no SQL text holds it."""
-        if self.mode != "hash":
+        if self.mode != "hash" or self.is_done:
             return {}
         key = self.key.encode()
         if len(key) > _BLOCK_SIZE:

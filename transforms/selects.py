@@ -11,7 +11,7 @@ Text in, text out; `transforms.flatten` runs it. The words all of it shares:
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transforms.contract import Items, LeftOut, ListOf, Nested, Value, Whole
 from transforms.drift import EXTRA_KEY
@@ -99,7 +99,7 @@ def rows(table: Table, contract: Contract, *, loaded_at: datetime) -> str:
         f"{expressions.get(column.name, quoted(column.name))}::{STORED_AS[column.type]} AS {quoted(column.name)}"
         for column in table.all_columns
     )
-    return f"SELECT {columns} FROM {_elements(table, contract)}"
+    return f"SELECT {columns} FROM {_with_insides(table, _elements(table, contract))}"
 
 
 def rows_with_removals(table: Table, contract: Contract, *, loaded_at: datetime) -> str:
@@ -172,6 +172,35 @@ def _elements(table: Table, contract: Contract) -> str:
     return f"(SELECT {keys}, unnest({elements}) AS e, {position} FROM {_elements(parent, contract)})"
 
 
+def _with_insides(table: Table, elements: str) -> str:
+    """Elements with what columns want from inside of what is kept whole, each whole read once.
+
+    That was not looked at before: a value of another kind than declared is null here, and in the whole only.
+    """
+    shapes: dict[tuple[str, ...], Any] = {}
+    for column in table.columns:
+        if column.inside:
+            shape = shapes.setdefault(column.path, {})
+            for name in column.inside[:-1]:
+                shape = shape.setdefault(name, {})
+            shape[column.inside[-1]] = READ_AS[column.type]
+    if not shapes:
+        return elements
+    insides = ", ".join(
+        f"json_transform({_member('e', path)}, {_literal(json.dumps(shape))}) AS {_inside_of(path)}"
+        for path, shape in shapes.items()
+    )
+    return (
+        f"(SELECT *, {insides} FROM {elements}) AS e"
+        if table.parent is None
+        else f"(SELECT *, {insides} FROM {elements})"
+    )
+
+
+def _inside_of(path: tuple[str, ...]) -> str:
+    return quoted("_inside_" + "_".join(path))
+
+
 def _keyed_elements(table: Table, keys: str, found: str, parent_elements: str) -> str:
     """Elements from a list, from an object of elements by key, or from an object of lists of elements by key."""
     by_key = _entries("found")
@@ -210,7 +239,8 @@ def _expression(column: Column) -> str:
     """The SQL of one column, from the element `e`."""
     value = _spelled(_member("e", column.path[:-1]), column.path[-1], column.also) if column.path else "e"
     if column.inside:
-        value = _inside(value, column.inside, column.type)
+        value = _member(_inside_of(column.path), column.inside)
+        value = f"nullif({value}, 'null')" if column.type == "json" else value
     if column.item is not None:
         return f"{value}[{column.item + 1}]"
     return f"to_timestamp({value})" if column.type == "timestamp" else value

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 
-from pipelines.source.packages import LoadTally, Manner, Package, Reader, StreamLoader
-from pipelines.source.payloads import PayloadReader
+from pipelines.source.packages import PACKAGE_BYTES, LoadTally, Manner, Package, Reader, StreamLoader
+from pipelines.source.payloads import PayloadReader, SetAsideReader
 from pipelines.source.reading import AccountReading, ReadingFailed, StreamReader
 from pipelines.source.statistics import StatisticsLoader, StatisticsPackage
 from pipelines.source.streams import STREAMS, Reading, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dlt.extract import DltResource, DltSource
 
 __all__ = [
+    "PACKAGE_BYTES",
     "STREAMS",
     "AccountReading",
     "LoadTally",
@@ -27,11 +28,13 @@ __all__ = [
     "Reader",
     "Reading",
     "ReadingFailed",
+    "SetAsideReader",
     "StatisticsLoader",
     "StatisticsPackage",
     "Stream",
     "StreamLoader",
     "StreamReader",
+    "cursors_alone",
     "social_connect",
 ]
 
@@ -51,5 +54,21 @@ def social_connect(
     def source() -> Iterator[DltResource]:
         for package in packages:
             yield from package.resources(state.get(package.name, {}), tally)
+
+    return source()
+
+
+def cursors_alone(cursors: Mapping[str, dict[str, dict[str, str]]]) -> DltSource:
+    """Cursors by stream and account as a dlt source without a table, in place of all that the loader keeps."""
+
+    @dlt.source(name="social_connect", max_table_nesting=0)
+    def source() -> DltResource:
+        return dlt.resource(remember(), name="cursors")
+
+    def remember() -> Iterator[Any]:
+        state = dlt.current.source_state()
+        state.clear()
+        state.update({stream: {"cursors": by_account} for stream, by_account in cursors.items()})
+        yield from ()
 
     return source()

@@ -49,8 +49,13 @@ class Reader(Protocol):
         """The next batch, or None when all is read that can be; `state` has the cursors by account."""
 
 
-PACKAGE_PAGES = 300
-"""Pages that are loaded at once: enough that the loader's fixed costs do not count, few enough for memory."""
+PACKAGE_BYTES = 48_000_000
+"""JSON that is loaded at once, of all streams: enough that the loader's fixed costs do not count, little enough for
+memory.
+"""
+
+ROWS_PER_GROUP = 2_048
+"""Rows that are in memory at once while a file is written: one of them may be some kilobytes of JSON."""
 
 
 class LoadTally:
@@ -93,11 +98,12 @@ class StreamLoader:
         """Whether everything that could be read has been read."""
         return self.reader.is_done
 
-    def read(self, state: dict[str, Any]) -> Package:
+    def read(self, state: dict[str, Any], *, most_bytes: float) -> Package:
         """Reads for the next package and flattens what it gives.
 
         Args:
             state: the stream's state as the loader keeps it: the cursors of what is in the warehouse.
+            most_bytes: JSON after which the package is big enough.
         """
         stream, manner = self.reader.stream, self._manner
         flattening = Flattening(
@@ -108,16 +114,16 @@ class StreamLoader:
             keeps_payload=manner.keeps_payloads,
         )
         cursors: dict[str, Cursor] = {}
-        page_count = 0
-        # What is gone from a snapshot shows only in the whole of it.
-        most_pages = math.inf if stream.reading is Reading.SNAPSHOT else PACKAGE_PAGES
-        while page_count < most_pages and (batch := self.reader.next_batch(state.get("cursors", {}))) is not None:
+        byte_count = 0
+        if stream.reading is Reading.SNAPSHOT:  # what is gone from it shows only in the whole of it
+            most_bytes = math.inf
+        while byte_count < most_bytes and (batch := self.reader.next_batch(state.get("cursors", {}))) is not None:
             flattening.read(
                 batch.bodies, records_path=batch.records_path, account_id=batch.account_id, given=batch.given
             )
             cursors[batch.account_id] = batch.cursor
-            page_count += len(batch.bodies)
-        return Package(stream, flattening, cursors, manner)
+            byte_count += sum(map(len, batch.bodies))
+        return Package(stream, flattening, cursors, manner, byte_count)
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,7 @@ class Package:
     flattening: Flattening
     cursors: dict[str, Cursor]
     manner: Manner
+    byte_count: int
 
     @property
     def name(self) -> str:
@@ -215,5 +222,5 @@ class Package:
 
     def _write(self, name: str, rows: str) -> Path:
         file = self.manner.folder / f"{self.name}.{name}.parquet"
-        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet)")
+        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS_PER_GROUP})")
         return file

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pipelines.keeping import DATASET, RAW, has_table
 from pipelines.source.reading import Batch
 from pipelines.source.windows import Cursor
+from transforms.drift import read
 from transforms.selects import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import duckdb
@@ -35,7 +39,8 @@ class PayloadReader:
     """
 
     def __init__(self, stream: Stream, connect: Connect, cursors: dict[str, dict[str, str]]) -> None:
-        self.stream = stream
+        # What is gone from a list has a payload still: payloads are no list from which versions could be told.
+        self.stream = replace(stream, keeps_versions=False)
         self.name = stream.name
         self.stopped_by: Exception | None = None
         self.notices: list[str] = []
@@ -60,40 +65,99 @@ class PayloadReader:
 
     def _read(self) -> Iterator[Batch]:
         contract = self.stream.contract
-        given = [quoted(name) for name in contract.given]
-        names = ", ".join(["account_id", *given])
-        yield from self._batches_of(f"{RAW}.{contract.root.name}", names, "payload", "")
-        if not given:  # what a record was asked with is not kept where it could not be read
-            yield from self._batches_of(f"{DATASET}.quarantine", names, "raw_text", f"object = '{contract.object}' AND")
-
-    def _batches_of(self, table: str, names: str, text: str, only: str) -> Iterator[Batch]:
-        start, end = 0, self._row_end(table)
-        while start < end:
+        names = ", ".join(["account_id", *map(quoted, contract.given)])
+        table = f"{RAW}.{contract.root.name}"
+        for window in self._windows(table):
             with self._connect() as con:
                 found = con.execute(
-                    f"SELECT {names}, '{{\"response\":[' || string_agg({text}, ',') || ']}}' AS body, count(*)"
-                    f" FROM {table} WHERE {only} rowid >= $start AND rowid < $stop"
-                    f" GROUP BY {names}, rowid // {RECORDS_PER_BODY} ORDER BY {names}",
-                    {"start": start, "stop": start + RECORDS_PER_BATCH},
+                    f"SELECT {names}, '{{\"response\":[' || string_agg(payload, ',') || ']}}' AS body, count(*)"
+                    f" FROM {table} WHERE {window} GROUP BY {names}, rowid // {RECORDS_PER_BODY} ORDER BY {names}"
                 ).fetchall()
             for key, rows in groupby(found, key=itemgetter(slice(0, -2))):
-                yield self._batch(key, list(rows))
-            start += RECORDS_PER_BATCH
+                account_id, *given = key
+                bodies = list(rows)
+                yield self._batch(
+                    account_id,
+                    [body for *_, body, _ in bodies],
+                    record_count=sum(count for *_, count in bodies),
+                    given=dict(zip(contract.given, given, strict=True)),
+                )
 
-    def _batch(self, key: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Batch:
-        account_id, *given = key
-        return Batch(
-            account_id=account_id,
-            bodies=tuple(row[-2].encode() for row in rows),
-            records_path="$.response",
-            record_count=sum(row[-1] for row in rows),
-            cursor=Cursor.from_state(self._cursors.get(account_id, {})),
-            given=dict(zip(self.stream.contract.given, given, strict=True)),
-        )
-
-    def _row_end(self, table: str) -> int:
+    def _windows(self, table: str) -> Iterator[str]:
+        """Conditions that each some rows of a table meet, and together all that it has now."""
         with self._connect() as con:
             if not has_table(con, *table.split(".")):
-                return 0
+                return
             (last,) = con.execute(f"SELECT max(rowid) FROM {table}").fetchone() or (None,)
-        return 0 if last is None else int(last) + 1
+        end = 0 if last is None else last + 1
+        for start in range(0, end, RECORDS_PER_BATCH):
+            yield f"rowid >= {start} AND rowid < {min(start + RECORDS_PER_BATCH, end)}"
+
+    def _batch(self, account_id: str, bodies: Sequence[str], *, record_count: int, given: dict[str, str]) -> Batch:
+        return Batch(
+            account_id=account_id,
+            bodies=tuple(body.encode() for body in bodies),
+            records_path="$.response",
+            record_count=record_count,
+            cursor=Cursor.from_state(self._cursors.get(account_id, {})),
+            given=given,
+        )
+
+
+class SetAsideReader(PayloadReader):
+    """One stream's records of the quarantine that can be read now: those that follow the contract, as it is today.
+
+    A record whose object has been read since is not given: it is an older version. `no_longer_set_aside` has it all
+    the same; these are the `content_hash` of what has to leave the quarantine once what was given is loaded.
+    """
+
+    def __init__(self, stream: Stream, connect: Connect, cursors: dict[str, dict[str, str]]) -> None:
+        super().__init__(stream, connect, cursors)
+        self.no_longer_set_aside: list[str] = []
+
+    def _read(self) -> Iterator[Batch]:
+        table = f"{DATASET}.quarantine"
+        for window in self._windows(table):
+            with self._connect() as con:
+                found = con.execute(
+                    f"SELECT account_id, content_hash, raw_text FROM {table}"
+                    f" WHERE object = '{self.stream.object}' AND {window} ORDER BY account_id, rowid"
+                ).fetchall()
+                readable = [row for row in found if self._is_readable(row[-1])]
+                hashes = [content_hash for _, content_hash, _ in readable]
+                older = self._older_versions(con, hashes)
+            self.no_longer_set_aside += hashes
+            given = [(account_id, text) for account_id, content_hash, text in readable if content_hash not in older]
+            for account_id, rows in groupby(given, key=itemgetter(0)):
+                bodies = [_body(text) for _, text in rows]
+                yield self._batch(account_id, bodies, record_count=len(bodies), given={})
+
+    def _is_readable(self, text: str) -> bool:
+        try:
+            return not read(self.stream.contract, _body(text), "$.response").unreadable
+        except msgspec.DecodeError:  # where personal data is not kept, the quarantine has only a record's shape
+            return False
+
+    def _older_versions(self, con: duckdb.DuckDBPyConnection, content_hashes: list[str]) -> set[str]:
+        """Those of some readable records whose object has a payload that is not older."""
+        root = self.stream.contract.root
+        if not has_table(con, RAW, root.name):
+            return set()
+        same_object = " AND ".join(
+            f"payloads.{quoted(column.name)} = json_extract_string(record.raw_text, '/{'/'.join(column.path)}')"
+            if column.path
+            else f"payloads.{quoted(column.name)} = record.{quoted(column.name)}"
+            for column in root.key
+        )
+        found = con.execute(
+            "SELECT content_hash FROM"
+            f" (FROM {DATASET}.quarantine WHERE content_hash IN (SELECT unnest($hashes))) AS record"
+            f" SEMI JOIN {RAW}.{root.name} AS payloads"
+            f" ON {same_object} AND payloads._loaded_at >= record._loaded_at",
+            {"hashes": content_hashes},
+        ).fetchall()
+        return {content_hash for (content_hash,) in found}
+
+
+def _body(record: str) -> str:
+    return f'{{"response":[{record}]}}'

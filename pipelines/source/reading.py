@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelines.api import ApiError, NotFound, PermissionDenied, SocialConnectError
-from pipelines.source.streams import STREAMS, Reading
+from pipelines.source.streams import EVERY_RUN, STREAMS, Reading
 from pipelines.source.windows import (
     OVERLAP,
     Cursor,
@@ -86,8 +86,14 @@ class AccountReading:
     heeds_rhythm: bool = True
     noted_mentions: NotedMentions = lambda _account_id, _after: ()
 
-    def steps(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
-        """Pages of a stream, each with the cursor that holds once it and all before it are in the warehouse."""
+    def steps(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:  # noqa: PLR0911 - a list of ways
+        """Pages of a stream, each with the cursor that holds once it and all before it are in the warehouse.
+
+        There are none when the stream was read less than its rhythm ago, or by a run as of a later time.
+        """
+        rhythm = stream.rhythm if self.heeds_rhythm else EVERY_RUN
+        if cursor.read_at is not None and self.now < cursor.read_at + rhythm:
+            return iter(())
         match stream.reading:
             case Reading.SNAPSHOT:
                 return self._whole(stream, cursor)
@@ -119,6 +125,11 @@ class AccountReading:
             if isinstance(topic, dict) and "id" in topic
         ]
 
+    def _with_history(self, cursor: Cursor) -> tuple[Cursor, datetime]:
+        """The cursor, and how far back its list has ever been asked for: a start date may move on with the clock."""
+        history_from = min(cursor.history_from or self.start_date, self.start_date)
+        return replace(cursor, history_from=history_from), history_from
+
     def _path(self, stream: Stream) -> str:
         return "/" + stream.path.format(account_id=self.account_id)
 
@@ -129,9 +140,6 @@ class AccountReading:
             yield page
 
     def _whole(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
-        """The list, unless it was read less than its rhythm ago."""
-        if self.heeds_rhythm and cursor.read_at is not None and self.now < cursor.read_at + stream.rhythm:
-            return
         pages = self.snapshot(stream)
         for page in pages:
             yield Step(page, replace(cursor, read_at=self.now) if page is pages[-1] else cursor)
@@ -142,7 +150,8 @@ class AccountReading:
         Pages are offsets, and a row that is updated while they are read moves to the end, so that those after it move
         up by one. So the list begins anew after each page, at the second before the page's last update.
         """
-        since = cursor.updated_through - OVERLAP if cursor.updated_through else self.start_date
+        cursor, history_from = self._with_history(cursor)
+        since = cursor.updated_through - OVERLAP if cursor.updated_through else history_from
         while True:
             is_last = True
             for page in self._pages(stream, {"sort": UPDATED_ROWS, "updated_since": since.isoformat()}):
@@ -163,7 +172,8 @@ class AccountReading:
 
     def _log(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """Rows of a window in whatever order; the API does not say which."""
-        window = new_rows_window(cursor, start_date=self.start_date, now=self.now)
+        cursor, history_from = self._with_history(cursor)
+        window = new_rows_window(cursor, start_date=history_from, now=self.now)
         if window.start > window.end:
             return
         added_through = cursor.added_through
@@ -175,10 +185,11 @@ class AccountReading:
             times = (read_time(record, stream.time_path) for record in page.records)
             added_through = later(added_through, times, not_after=self.now)
         if last is not None:
-            yield Step(last, replace(cursor, added_through=added_through))
+            yield Step(last, replace(cursor, added_through=added_through, read_at=self.now))
 
     def _trailing(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
-        window = trailing_window(cursor, start_date=self.start_date, now=self.now)
+        cursor, history_from = self._with_history(cursor)
+        window = trailing_window(cursor, start_date=history_from, now=self.now)
         topic_ids = self.topic_ids()
         if not topic_ids:
             return
@@ -188,17 +199,26 @@ class AccountReading:
                 yield Step(last, cursor)
             last = page
         if last is not None:
-            yield Step(last, replace(cursor, added_through=max(self.now, cursor.added_through or self.now)))
+            yield Step(
+                last,
+                replace(cursor, added_through=max(self.now, cursor.added_through or self.now), read_at=self.now),
+            )
 
     def _notes(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
-        """The notes on mentions that have got one since the cursor, the longest waiting first."""
-        for noted_at, unique_id in self.noted_mentions(self.account_id, cursor.acted_through):
+        """The notes on mentions that have got one since the cursor, the longest waiting first.
+
+        Several may have got theirs in one second: only the last of them earns it.
+        """
+        noted = list(self.noted_mentions(self.account_id, cursor.acted_through))
+        for place, (noted_at, unique_id) in enumerate(noted, 1):
             topic_id, _, mention_id = unique_id.partition("_")
             path = "/" + stream.path.format(account_id=self.account_id, topic_id=topic_id, mention_id=mention_id)
-            cursor = replace(cursor, acted_through=noted_at)
+            is_last_of_second = place == len(noted) or noted[place][0] > noted_at
             try:
                 for page in self.api.pages(path, {"context_type": "notes"} | _ALL_TIMES):
                     self.on_page(stream, page)
+                    if page.is_last and is_last_of_second:
+                        cursor = replace(cursor, acted_through=noted_at)
                     yield Step(page, cursor, {"unique_id": unique_id})
             except NotFound:
                 logger.warning("mention %s is gone, and the notes on it", unique_id)
@@ -225,8 +245,8 @@ class AccountReading:
         stop_at = changes_end_at(cursor)
         # Until a first pass over the changes has shown the API's time of the last action, the start of the run stands
         # in for it.
-        history_from = min(cursor.history_from or self.start_date, self.start_date)
-        cursor = replace(cursor, history_from=history_from, acted_through=cursor.acted_through or self.now)
+        cursor, history_from = self._with_history(cursor)
+        cursor = replace(cursor, acted_through=cursor.acted_through or self.now)
         window = new_rows_window(cursor, start_date=history_from, now=self.now)
         if window.start > window.end:
             logger.warning("account %s has been read beyond %s already", self.account_id, self.now.isoformat())

@@ -6,6 +6,7 @@ A number may change as long as its mentions are handled. So the last days are as
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,7 +24,7 @@ from pipelines.api import InvalidParameter, SocialConnectError
 from pipelines.keeping import known_versions
 from pipelines.source.hints import table_hints
 from pipelines.source.reading import ReadingFailed, is_refusal
-from pipelines.source.streams import Reading, Stream
+from pipelines.source.streams import HOURLY, Reading, Stream
 from pipelines.source.windows import Window
 from transforms.statistics import (
     DAY_KEY,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from pipelines.source.packages import LoadTally
     from pipelines.source.reading import AccountReading
 
-FACETS = Stream("statistics", "statistics", "{account_id}/insights/facets", Reading.TRAILING)
+FACETS = Stream("statistics", "statistics", "{account_id}/insights/facets", Reading.TRAILING, rhythm=HOURLY)
 
 ONE_DAY = timedelta(days=1)
 ASKED_AGAIN_DAYS = 35
@@ -63,8 +64,8 @@ LONGEST_BUCKET = timedelta(hours=25)
 LONGEST_QUERY_CHARACTERS = 6_000
 """Longer questions are asked in parts: the API is read by GET, and web servers refuse addresses of 8 kB."""
 
-PACKAGE_ROWS = 50_000
-"""From how many rows on a package is loaded: enough that the loader's fixed costs do not count, few for memory."""
+BYTES_PER_ROW = 1_000
+"""About what a number takes, which carries the question it answers."""
 
 _TABLE_FINGERPRINT = hashlib.sha256(repr(STATISTICS.all_columns).encode()).hexdigest()[:12]
 
@@ -253,24 +254,25 @@ class StatisticsLoader:
         self._loaded_at = loaded_at
         self._answers: Iterator[Answers] | None = None
 
-    def read(self, state: dict[str, Any]) -> StatisticsPackage:
+    def read(self, state: dict[str, Any], *, most_bytes: float = math.inf) -> StatisticsPackage:
         """Asks the API for the next package.
 
         Args:
             state: as the loader keeps it; read when the reading starts.
+            most_bytes: after which the package is big enough; an answer's rows are repeated text, about so much each.
         """
         if self._answers is None:
             self._answers = self._read(state.get("cursors", {}))
         answers: list[Answers] = []
         row_count = 0
-        while row_count < PACKAGE_ROWS:
+        while row_count * BYTES_PER_ROW < most_bytes:
             answer = next(self._answers, None)
             if answer is None:
                 self.is_done = True
                 break
             answers.append(answer)
             row_count += sum(map(len, answer.rows))
-        return StatisticsPackage(tuple(answers), self._loaded_at)
+        return StatisticsPackage(tuple(answers), self._loaded_at, row_count * BYTES_PER_ROW)
 
     def _read(self, cursors: dict[str, dict[str, str]]) -> Iterator[Answers]:
         for account in self._accounts:
@@ -290,6 +292,8 @@ class StatisticsLoader:
             for definition in self._definitions
             if _cursor_name(definition) in kept
         }
+        if account.heeds_rhythm and self._is_fresh(account, covered):
+            return
         aside: set[str] = set()
         for span, together in self._calls(account, covered):
             asked_to = min(span.end_day + LONGEST_BUCKET, account.now.astimezone(UTC).replace(microsecond=0))
@@ -310,6 +314,13 @@ class StatisticsLoader:
                         if definition.name in covered
                     },
                 )
+
+    def _is_fresh(self, account: AccountReading, covered: dict[str, Covered]) -> bool:
+        """Whether every day of every definition has been asked for, less than the rhythm ago."""
+        return len(covered) == len(self._definitions) and all(
+            each.first_day <= midnight(account.start_date) and account.now < each.asked_to + FACETS.rhythm
+            for each in covered.values()
+        )
 
     def _calls(self, account: AccountReading, covered: dict[str, Covered]) -> Iterator[tuple[Span, list[Definition]]]:
         """Which days are asked of which definitions together, recent days first."""
@@ -430,6 +441,7 @@ class StatisticsPackage:
 
     answers: tuple[Answers, ...]
     loaded_at: datetime
+    byte_count: int
     _changed: pd.DataFrame | None = None
 
     @property

@@ -42,7 +42,7 @@ class Stream:
             pages.
         time_path: where a record has the time that the cursor follows.
         mention_path: where a record of an inbox has the mention.
-        rhythm: how old a snapshot may become before it is read again.
+        rhythm: how old what was read may become before the list is read again.
         keeps_versions: whether each version of a row that was seen is kept, with the time it was valid.
         is_needed: whether a sync without it would be worth nothing; others are skipped when the API refuses them.
     """
@@ -80,10 +80,22 @@ STREAMS = (
     _snapshot("topics", "topic", f"{_SETTINGS}/topics", 50, EVERY_RUN, keeps_versions=True, is_needed=True),
     Stream("mentions", "mention", "{account_id}/inbox/mentions", Reading.INBOX, 100, is_needed=True),
     Stream("cases", "case", "{account_id}/inbox/cases", Reading.INBOX, 100, mention_path=("case",)),
-    Stream("account_changes", "account_change", f"{_SETTINGS}/history", Reading.LOG, 200, time_path=_ADDED),
-    Stream("security_events", "security_event", "{account_id}/security/audit", Reading.LOG, 200, time_path=_FLAT_ADDED),
+    Stream(
+        "account_changes", "account_change", f"{_SETTINGS}/history", Reading.LOG, 200, time_path=_ADDED, rhythm=HOURLY
+    ),
+    Stream(
+        "security_events",
+        "security_event",
+        "{account_id}/security/audit",
+        Reading.LOG,
+        200,
+        time_path=_FLAT_ADDED,
+        rhythm=HOURLY,
+    ),
     Stream("contacts", "contact", "{account_id}/inbox/contacts", Reading.UPDATED, 50, time_path=_UPDATED),
-    Stream("publisher_posts", "publisher_post", "{account_id}/publisher/mentions", Reading.TRAILING, 100),
+    Stream(
+        "publisher_posts", "publisher_post", "{account_id}/publisher/mentions", Reading.TRAILING, 100, rhythm=HOURLY
+    ),
     Stream(
         "mention_context_items", "context_item", "{account_id}/inbox/context/{topic_id}/{mention_id}", Reading.NOTES
     ),

@@ -17,20 +17,36 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from pipelines.keeping import keep_versions
 from transforms.contract import contracts
-from transforms.flatten import flatten
+from transforms.versions import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from transforms.contract import Contract
 
 Json = dict[str, Any]
 
 PROJECT = Path(__file__).parents[2] / "sql"
 ZONE = "Europe/Brussels"
 LOADED_AT = datetime(2026, 4, 1, tzinfo=UTC)
+READ_AT = [LOADED_AT + timedelta(days=day) for day in range(4)]
+"""When the lists of teams and tags were read."""
 BUSY, QUIET = "1417", "2020"
-TABLES = ("dim_agents", "dim_topics", "dim_channels", "fct_mentions", "fct_mention_actions", "agg_response_times_daily")
-HOUSEKEEPING = {"_extra", "_content_hash", "_is_removed"}
+TABLES = (
+    "dim_agents",
+    "dim_topics",
+    "dim_channels",
+    "dim_teams",
+    "dim_tags",
+    "bridge_team_members",
+    "bridge_mention_tags",
+    "fct_mentions",
+    "fct_mention_actions",
+    "agg_response_times_daily",
+)
+HOUSEKEEPING = {"_extra", "_content_hash", "_is_removed", "_dlt_load_id"}
 
 # dbt runs in a process of its own: it keeps global state, and its imports raise warnings that are not ours to mend.
 RUN_DBT = "import sys, dbt.cli.main as dbt; sys.exit(not dbt.dbtRunner().invoke(sys.argv[1:]).success)"
@@ -57,6 +73,7 @@ def mention(
     channel: str | None = "facebook",
     is_own: bool | None = False,
     timestamps: Json | None = None,
+    tags: Sequence[str] = (),
 ) -> Json:
     """A mention as the API sends it. Give `actions` from the oldest; the API lists the newest first."""
     source = {"category": "social"} | ({"service": channel} if channel else {})
@@ -68,6 +85,7 @@ def mention(
         "source": source,
         "status": "new",
         "actions": list(reversed(actions)),
+        "tags": list(tags),
         "timestamps": {"handle_time": 0} | (timestamps or {}),
         "date": {"added": (published if published is not None else at("2026-03-28 22:30:00")) + 90},
     }
@@ -82,7 +100,7 @@ def special_mentions() -> list[Json]:
     """One mention for each rule that a day's ordinary mentions might not show."""
     noon = at("2026-03-28 12:00:00")
     return [
-        mention("untouched", published=noon),
+        mention("untouched", published=noon, tags=["urgent", "unlisted", "urgent"]),
         mention("at_once", published=noon, actions=[action("reply", noon)], timestamps={"response_time": 0}),
         mention(
             "reopened",
@@ -116,7 +134,7 @@ def special_mentions() -> list[Json]:
             ],
         ),
         mention("own", published=noon, is_own=True, actions=[action("reply", noon + 1)]),
-        mention("unsaid", published=noon, is_own=None),
+        mention("unsaid", published=noon, is_own=None, tags=["hurry"]),
         mention("deleted", published=noon, actions=[action("reply", noon + 2)]),
         mention("no_topic", published=noon, topic=None, channel=None, actions=[action("reply", noon + 7)]),
         mention("api_differs", published=noon, actions=[action("reply", noon + 40)], timestamps={"response_time": 41}),
@@ -161,6 +179,26 @@ OBJECTS: dict[str, dict[str, list[Json]]] = {
     },
     QUIET: {"mention": QUIET_MENTIONS},
 }
+ANN, BO = {"id": 12, "name": "Ann"}, {"id": 13, "name": "Bo"}
+LISTED: list[dict[str, list[Json]]] = [
+    {
+        "team": [{"id": 1, "name": "Care", "users": [ANN, BO]}, {"id": 2, "name": "Night", "users": [BO]}],
+        "tag": [{"id": 7, "tag": "hurry"}, {"id": 8, "tag": "legal", "parent_id": 7}],
+    },
+    {
+        "team": [{"id": 1, "name": "Care EU", "users": [ANN | {"name": "Anna"}]}],
+        "tag": [{"id": 7, "tag": "urgent"}, {"id": 8, "tag": "legal", "parent_id": 7}],
+    },
+    {
+        "team": [{"id": 1, "name": "Care EU", "users": []}],
+        "tag": [{"id": 7, "tag": "urgent"}],
+    },
+    {
+        "team": [{"id": 1, "name": "Care EU", "users": [ANN, BO]}],
+        "tag": [{"id": 7, "tag": "urgent"}],
+    },
+]
+"""The busy account's lists of teams and tags, each time they were read."""
 
 
 # --- The same metrics in plain Python ---------------------------------------------------------------------------------
@@ -287,19 +325,47 @@ def node_name(unique_id: str) -> str:
     return rest[0] if kind == "unit_test" else name
 
 
-def make_warehouse(file: Path, objects: dict[str, dict[str, list[Json]]]) -> None:
-    """Writes the normalised tables of every contract, by account, as the loader would."""
+@pytest.fixture(scope="session")
+def make_warehouse(flatten: Callable[..., Any]) -> Callable[[Path, dict[str, dict[str, list[Json]]]], None]:
+    """Writes the normalised tables of every contract, by account, as the loader would, and nothing of what it keeps."""
+
+    def make(file: Path, objects: dict[str, dict[str, list[Json]]]) -> None:
+        with duckdb.connect(file) as con:
+            con.execute("SET TimeZone = 'UTC'; CREATE SCHEMA social_connect")
+            for number, (account, by_object) in enumerate(objects.items()):
+                for contract in contracts():
+                    made = flatten_list(flatten, contract, by_object.get(contract.object, []), account, LOADED_AT)
+                    for name, rows in made.items():
+                        con.register("rows", rows)
+                        start = "INSERT INTO" if number else "CREATE TABLE"
+                        con.execute(f"{start} social_connect.{name} {'' if number else 'AS'} FROM rows")
+            con.execute("UPDATE social_connect.mentions SET deleted_at = '2026-03-30 00:00:00+00' WHERE id = 'deleted'")
+
+    return make
+
+
+def flatten_list(
+    flatten: Callable[..., Any], contract: Contract, records: list[Json], account: str, loaded_at: datetime
+) -> dict[str, Any]:
+    body = json.dumps({"response": records})
+    tables: dict[str, Any] = flatten(
+        contract, [body], records_path="$.response", account_id=account, loaded_at=loaded_at
+    ).tables
+    return tables
+
+
+def write_versions(flatten: Callable[..., Any], file: Path) -> None:
+    """Keeps the versions of the busy account's teams and tags, reading after reading."""
+    rows_file = file.with_suffix(".versions.parquet")
     with duckdb.connect(file) as con:
-        con.execute("SET TimeZone = 'UTC'; CREATE SCHEMA social_connect")
-        for number, (account, by_object) in enumerate(objects.items()):
-            for contract in contracts():
-                body = json.dumps({"response": by_object.get(contract.object, [])})
-                made = flatten(contract, [body], records_path="$.response", account_id=account, loaded_at=LOADED_AT)
-                for name, rows in made.tables.items():
-                    con.register("rows", rows)
-                    start = "INSERT INTO" if number else "CREATE TABLE"
-                    con.execute(f"{start} social_connect.{name} {'' if number else 'AS'} FROM rows")
-        con.execute("UPDATE social_connect.mentions SET deleted_at = '2026-03-30 00:00:00+00' WHERE id = 'deleted'")
+        con.execute("SET TimeZone = 'UTC'")
+        for read_at, lists in zip(READ_AT, LISTED, strict=True):
+            for contract in (contract for contract in contracts() if contract.object in lists):
+                made = flatten_list(flatten, contract, lists[contract.object], BUSY, read_at)
+                for table in contract.tables:
+                    con.register("rows", made[table.name])
+                    con.execute(f"COPY ({versions(table, 'FROM rows')}) TO '{rows_file}' (FORMAT parquet)")
+                    keep_versions(con, table, rows_file, account_ids=[BUSY], seen_at=read_at)
 
 
 def build(file: Path, *options: str) -> Built:
@@ -318,14 +384,17 @@ def build(file: Path, *options: str) -> Built:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(
+    tmp_path_factory: pytest.TempPathFactory, flatten: Callable[..., Any], make_warehouse: Callable[..., None]
+) -> Built:
     file = tmp_path_factory.mktemp("small") / "warehouse.duckdb"
     make_warehouse(file, OBJECTS)
+    write_versions(flatten, file)
     return build(file, "--vars", json.dumps({"reporting_time_zone": ZONE}))
 
 
 @pytest.fixture(scope="module")
-def built_empty(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built_empty(tmp_path_factory: pytest.TempPathFactory, make_warehouse: Callable[..., None]) -> Built:
     file = tmp_path_factory.mktemp("empty") / "warehouse.duckdb"
     make_warehouse(file, {BUSY: {}})
     return build(file, "--exclude-resource-type", "unit_test")
@@ -357,6 +426,13 @@ def test_an_empty_warehouse_builds_and_gives_empty_marts(built_empty: Built) -> 
     assert {result["status"] for result in built_empty.results.values()} <= {"success", "pass"}
     for mart in (*TABLES, "rpt_response_times"):
         assert built_empty.rows(f"FROM marts.{mart}") == []
+
+
+def test_a_warehouse_of_nothing_yet_builds(tmp_path: Path) -> None:
+    """Tables that no run has loaded are made, so that a sync of some streams alone can be transformed."""
+    built = build(tmp_path / "warehouse.duckdb", "--exclude-resource-type", "unit_test")
+    assert built.exit_code == 0, built.output
+    assert [built.rows(f"FROM marts.{mart}") for mart in TABLES] == [[] for _ in TABLES]
 
 
 def test_building_again_changes_no_row(built: Built, tmp_path: Path) -> None:
@@ -490,6 +566,41 @@ def test_what_is_not_listed_any_more_keeps_a_row(built: Built) -> None:
     assert topics == {"46283": ("Care", True), "46284": ("Topic 46284", False), "unknown": ("unknown", False)}
 
 
+def test_teams_are_as_they_were_last_listed(built: Built) -> None:
+    names = ("account_id", "team_id", "team_name", "is_listed", "gone_at", "member_count")
+    rows = {tuple(row[name] for name in names) for row in built.rows("FROM marts.dim_teams")}
+    assert rows == {(BUSY, "1", "Care EU", True, None, 2), (BUSY, "2", "Night", False, READ_AT[1], 0)}
+
+
+def test_memberships_run_from_reading_to_reading(built: Built) -> None:
+    found = built.rows("FROM marts.bridge_team_members")
+    spells = {(row["team_id"], row["agent_id"], row["valid_from"], row["valid_to"]) for row in found}
+    expected = set()
+    times = [*READ_AT, None]
+    teams = [{str(team["id"]): {str(user["id"]) for user in team["users"]} for team in at["team"]} for at in LISTED]
+    for team, agent in {(team, agent) for read in teams for team, agents in read.items() for agent in agents}:
+        was_there = [agent in read.get(team, ()) for read in teams]
+        starts = [n for n, there in enumerate(was_there) if there and (n == 0 or not was_there[n - 1])]
+        for start in starts:
+            end = next((n for n in range(start, len(was_there)) if not was_there[n]), len(was_there))
+            expected.add((team, agent, times[start], times[end]))
+    assert len(expected) == 5
+    assert spells == expected
+    assert len(found) == len(expected)
+
+
+def test_tags_join_mentions_to_what_they_are_called_now(built: Built) -> None:
+    names = ("tag", "tag_id", "present_tag", "parent_tag", "is_listed")
+    assert {tuple(row[name] for name in names) for row in built.rows("FROM marts.dim_tags")} == {
+        ("hurry", "7", "urgent", None, False),
+        ("urgent", "7", "urgent", None, True),
+        ("legal", "8", None, "urgent", False),
+        ("unlisted", None, None, None, False),
+    }
+    tagged = {(row["unique_id"], row["tag"]) for row in built.rows("FROM marts.bridge_mention_tags")}
+    assert tagged == {(raw["unique_id"], tag) for raw in BUSY_MENTIONS for tag in raw["tags"]}
+
+
 # --- Descriptions and tests -------------------------------------------------------------------------------------------
 
 
@@ -508,16 +619,40 @@ def test_every_source_column_is_described(built: Built) -> None:
         assert all(column["description"] for column in source["columns"].values())
 
 
-def test_every_table_of_the_contracts_has_a_staging_view_with_its_columns(built: Built, models: list[Json]) -> None:
-    staged = {model["name"]: model for model in models if model["schema"] == "staging"}
-    sources = {source["name"]: source for source in built.manifest["sources"].values()}
-    tables = [table for contract in contracts() for table in contract.tables]
-    assert {f"stg_{table.name}" for table in tables} == staged.keys()
-    for table in tables:
-        columns = {column.name for column in table.all_columns}
-        assert sources[table.name]["columns"].keys() == columns
-        kept = columns - HOUSEKEEPING - (set() if table.parent is None else {"_loaded_at"})
-        assert len(staged[f"stg_{table.name}"]["columns"]) == len(kept), f"stg_{table.name} leaves out a column"
+def test_every_staging_view_is_one_source_table_that_a_model_reads(models: list[Json], built: Built) -> None:
+    sources = built.manifest["sources"]
+    staged = [model for model in models if model["schema"] == "staging"]
+    read = {name for model in models if model["schema"] != "staging" for name in model["depends_on"]["nodes"]}
+    assert {model["unique_id"] for model in staged} == {name for name in read if ".stg_" in name}
+    assert not any(name in sources for name in read), "models read staging views, not source tables"
+    for model in staged:
+        (source,) = model["depends_on"]["nodes"]
+        assert source in sources
+
+
+def test_staging_leaves_out_no_column_of_the_normalised_tables(models: list[Json], built: Built) -> None:
+    tables = {table.name: table for contract in contracts() for table in contract.tables}
+    for model in (model for model in models if model["schema"] == "staging"):
+        source = built.manifest["sources"][model["depends_on"]["nodes"][0]]
+        if source["schema"] == "social_connect":
+            is_list = tables[source["name"]].parent is not None
+            kept = source["columns"].keys() - HOUSEKEEPING - ({"_loaded_at"} if is_list else set())
+            assert len(model["columns"]) == len(kept), f"{model['name']} leaves out a column"
+
+
+def test_every_table_of_the_contracts_is_a_source_with_its_columns(built: Built) -> None:
+    sources = {
+        source["name"]: source["columns"].keys()
+        for source in built.manifest["sources"].values()
+        if source["schema"] == "social_connect"
+    }
+    declared = {
+        table.name: {column.name for column in table.all_columns}
+        for contract in contracts()
+        for table in contract.tables
+    }
+    assert {name: sources[name] - {"_dlt_load_id"} for name in declared} == declared
+    assert sources.keys() - declared.keys() == {"statistics", "quarantine"}
 
 
 def test_every_model_has_a_test_of_its_key_and_every_mart_a_unit_test(built: Built, models: list[Json]) -> None:

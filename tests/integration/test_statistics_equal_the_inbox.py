@@ -60,7 +60,7 @@ class _Statistics:
         self.tally = LoadTally()
         with self._api(max_requests) as api:
             accounts = [
-                AccountReading(api=api, account_id=str(account_id), start_date=self.start_date, now=self.box.now)
+                AccountReading(api, str(account_id), self.start_date, self.box.now, heeds_rhythm=False)
                 for account_id in self.box.account_ids
             ]
             loader = StatisticsLoader(accounts, loaded_at=self.box.now, asked=self.asked)

@@ -158,7 +158,10 @@ def test_the_small_contract_is_read() -> None:
         (
             "{type: text, description: Name of the owner.}",
             "{like: mention.id, colour: red}",
-            "fields.owner.fields.name: got the word colour; wants type, description, column, personal, momentary, values, also",
+            (
+                "fields.owner.fields.name: got the word colour; wants type, description, column, personal, momentary,"
+                " values, also"
+            ),
         ),
     ],
 )
@@ -219,10 +222,16 @@ def test_the_fingerprint_changes_with_the_declaration(there: str, other: str) ->
 def test_the_fingerprint_changes_with_what_the_declaration_is_like() -> None:
     """A case is declared like a mention: it is read anew when the mention's declaration changes."""
     plain = SMALL.replace("{type: text, description: Name of the owner.}", "{like: mention.author.name}")
-    other = SMALL.replace("{type: text, description: Name of the owner.}", "{like: mention.author.fullname}")
+    other = SMALL.replace("{type: text, description: Name of the owner.}", "{like: mention.author.managed}")
     assert read(plain).fingerprint != read(other).fingerprint
     author_name = contract("mention").model_dump()["fields"]["author"]["fields"]["name"]
     assert read(plain).model_dump()["fields"]["owner"]["fields"]["name"] == author_name
+
+
+def test_a_description_may_be_reworded_without_reading_everything_anew() -> None:
+    reworded = SMALL.replace("Name of the owner.", "What the owner is called.")
+    assert reworded != SMALL
+    assert read(reworded).fingerprint == read(SMALL).fingerprint
 
 
 def test_the_fingerprint_of_every_contract_is_its_own() -> None:

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from pipelines.api import BudgetUsedUp, Page, SocialConnect
+from pipelines.api import BudgetUsedUp, NotFound, Page, SocialConnect
 from pipelines.source import STREAMS, AccountReading, ReadingFailed, Stream, StreamReader
 from pipelines.source.reading import Batch
+from pipelines.source.windows import Cursor
 
 Json = dict[str, Any]
 ACCOUNT = "1417"
@@ -40,31 +41,30 @@ class _Mention:
         }
 
 
-@dataclass
-class _ListApi:
+@dataclass(kw_only=True)
+class _FakeApi:
     """Answers `pages` from lists.
 
     `depth_cap` is how many rows of a list can be reached, `dishonoured_sort` is an order it gives the wrong way round,
     `allowed` is how many requests there are before the budget is used up.
     """
 
-    mentions: Sequence[_Mention]
     now: datetime
     topics: Sequence[Json] = ({"id": 7}, {"id": 8})
     depth_cap: int = 10_000
     dishonoured_sort: str | None = None
     allowed: int | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
-    before_page: Callable[["_ListApi"], None] = lambda _api: None
+    before_page: Callable[[Any], None] = lambda _api: None
 
     def pages(self, path: str, params: Mapping[str, str | int]) -> Iterator[Page]:
-        size, offset, received = int(params["limit"]), 0, 0
+        size, offset, received = int(params.get("limit", 20)), 0, 0
         while True:
             if self.allowed is not None and len(self.asked) >= self.allowed:
                 raise BudgetUsedUp(None, path, len(self.asked))
             self.before_page(self)
             self.asked.append({"path": path, **{name: str(value) for name, value in params.items()}})
-            rows = self._list(path, params)
+            rows = list(self.topics) if path.endswith("/settings/topics") else self.listed(path, params)
             shown = rows[offset : min(offset + size, self.depth_cap)]
             offset, received = offset + size, received + len(shown)
             is_last = offset >= len(rows) or offset >= self.depth_cap
@@ -82,13 +82,22 @@ class _ListApi:
             if is_last:
                 return
 
+    def listed(self, path: str, params: Mapping[str, str | int]) -> list[Json]:
+        """The rows of a list, all pages together, as they are now."""
+        raise NotImplementedError
+
+
+@dataclass
+class _ListApi(_FakeApi):
+    """An inbox."""
+
+    mentions: Sequence[_Mention]
+
     def mention_requests(self, sort: str = "") -> list[dict[str, str]]:
         """The requests for mentions, of one order or of all."""
         return [request for request in self.asked if "mentions" in request["path"] and sort in request["sort"]]
 
-    def _list(self, path: str, params: Mapping[str, str | int]) -> list[Json]:
-        if path.endswith("/settings/topics"):
-            return list(self.topics)
+    def listed(self, path: str, params: Mapping[str, str | int]) -> list[Json]:
         assert path == f"/{ACCOUNT}/inbox/mentions"
         start, end = (datetime.fromisoformat(str(params[name])).timestamp() for name in ("date_from", "date_to"))
         found = [row for row in (mention.as_of(self.now) for mention in self.mentions) if row is not None]
@@ -101,20 +110,66 @@ class _ListApi:
         return rows[::-1] if params["sort"] == self.dishonoured_sort else rows
 
 
-class _Inbox:
-    """Reads the mentions of an account run after run, and keeps what a warehouse would: cursors and latest rows."""
+@dataclass
+class _RowsApi(_FakeApi):
+    """The lists beside the inbox, of rows of which each has an `id` and a `date`: `added`, `updated`, `visible`.
 
-    def __init__(self, api: _ListApi, *, page_size: int, batch_pages: int) -> None:
-        mentions = next(stream for stream in STREAMS if stream.name == "mentions")
+    `visible` is when the list begins to show the row, `added` unless given. `order` is what a list without a sort is
+    in. Rows may be changed at any time, as may `notes`, by mention; a mention that is not in them is gone.
+    """
+
+    rows: list[Json] = field(default_factory=list)
+    order: Callable[[Json], Any] = lambda row: row["date"]["added"]
+    includes_end: bool = True
+    notes: dict[str, list[Json]] = field(default_factory=dict)
+
+    def listed(self, path: str, params: Mapping[str, str | int]) -> list[Json]:
+        _, account, area, name, *rest = path.split("/")
+        assert account == ACCOUNT
+        if name == "context":
+            unique_id = "_".join(rest)
+            if unique_id not in self.notes:
+                raise NotFound(404, "not_found", "no such mention", path)
+            return self.notes[unique_id]
+        shown = [row for row in self.rows if row["date"].get("visible", row["date"]["added"]) <= self.now.timestamp()]
+        if (area, name) == ("settings", "users"):
+            return shown
+        if (area, name) == ("inbox", "contacts"):
+            assert params["sort"] == "lastupdate:asc"
+            since = datetime.fromisoformat(str(params["updated_since"])).timestamp()
+            updated = [row for row in shown if row["date"]["updated"] >= since]
+            is_turned = params["sort"] == self.dishonoured_sort
+            return sorted(updated, key=lambda row: row["date"]["updated"], reverse=is_turned)
+        start, end = (datetime.fromisoformat(str(params[name])).timestamp() for name in ("date_from", "date_to"))
+        if not self.includes_end:
+            end -= 0.5
+        return sorted((row for row in shown if start <= row["date"]["added"] <= end), key=self.order)
+
+
+class _Reading:
+    """Reads a list of an account run after run, and keeps what a warehouse would: cursors and latest rows."""
+
+    def __init__(self, api: _FakeApi, stream_name: str, *, page_size: int, batch_pages: int) -> None:
+        stream = next(stream for stream in STREAMS if stream.name == stream_name)
         self.api = api
-        self.stream: Stream = replace(mentions, page_size=page_size)
+        self.stream: Stream = replace(stream, page_size=page_size)
         self.batch_pages = batch_pages
         self.state: dict[str, Any] = {}
         self.rows: dict[str, Json] = {}
+        self.given: list[dict[str, str]] = []
+        self.heeds_rhythm = False
+        self.noted: Callable[..., Any] = lambda _account_id, _after: ()
 
     def run(self, *, start: datetime, take: int | None = None) -> StreamReader:
         """One run as of the API's clock; with `take`, it dies after so many batches are in the warehouse."""
-        account = AccountReading(cast("SocialConnect", self.api), ACCOUNT, start, self.api.now)
+        account = AccountReading(
+            cast("SocialConnect", self.api),
+            ACCOUNT,
+            start,
+            self.api.now,
+            heeds_rhythm=self.heeds_rhythm,
+            noted_mentions=self.noted,
+        )
         reader = StreamReader(self.stream, [account], batch_pages=self.batch_pages)
         while (take is None or take > 0) and (batch := reader.next_batch(self.state)):
             self._keep(batch)
@@ -123,9 +178,16 @@ class _Inbox:
             raise reader.stopped_by
         return reader
 
+    @property
+    def cursor(self) -> Cursor:
+        """What the runs so far have earned."""
+        return Cursor.from_state(self.state.get(ACCOUNT, {}))
+
     def _keep(self, batch: Batch) -> None:
         for body in batch.bodies:
-            self.rows |= {row["unique_id"]: row for row in json.loads(body)["response"]["data"]}
+            rows = json.loads(body)["response"]["data"]
+            self.rows |= {row["unique_id"] if "unique_id" in row else row["id"]: row for row in rows}
+        self.given.append(dict(batch.given))
         self.state[batch.account_id] = batch.cursor.to_state()
 
 
@@ -140,8 +202,21 @@ def list_api() -> type[_ListApi]:
 
 
 @pytest.fixture
-def inbox() -> Callable[..., _Inbox]:
-    def make(api: _ListApi, *, page_size: int = 3, batch_pages: int = 2) -> _Inbox:
-        return _Inbox(api, page_size=page_size, batch_pages=batch_pages)
+def rows_api() -> type[_RowsApi]:
+    return _RowsApi
+
+
+@pytest.fixture
+def reading() -> Callable[..., _Reading]:
+    def make(api: _FakeApi, stream_name: str, *, page_size: int = 3, batch_pages: int = 2) -> _Reading:
+        return _Reading(api, stream_name, page_size=page_size, batch_pages=batch_pages)
+
+    return make
+
+
+@pytest.fixture
+def inbox(reading: Callable[..., _Reading]) -> Callable[..., _Reading]:
+    def make(api: _FakeApi, **sizes: int) -> _Reading:
+        return reading(api, "mentions", **sizes)
 
     return make

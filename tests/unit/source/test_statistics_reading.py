@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.api import BudgetUsedUp, InvalidParameter, Page, PermissionDenied, ServerFailed, SocialConnect
 from pipelines.api.errors import api_error
-from pipelines.source import AccountReading, statistics
+from pipelines.source import AccountReading
 from pipelines.source.statistics import (
     ASKED_AGAIN_DAYS,
     LONGEST_QUERY_CHARACTERS,
@@ -132,9 +132,11 @@ class _FacetApi:
         return Page("", "$.response", records, None, True, False, False, None, 0.0)
 
 
-def loader(api: _FacetApi, *asked: Definition, now: datetime = NOW, days: int = 200) -> StatisticsLoader:
+def loader(
+    api: _FacetApi, *asked: Definition, now: datetime = NOW, days: int = 200, heeds_rhythm: bool = False
+) -> StatisticsLoader:
     account = AccountReading(
-        api=cast("SocialConnect", api), account_id="1417", start_date=NOW - days * ONE_DAY, now=now
+        cast("SocialConnect", api), "1417", start_date=NOW - days * ONE_DAY, now=now, heeds_rhythm=heeds_rhythm
     )
     return StatisticsLoader([account], loaded_at=now, asked=asked)
 
@@ -210,6 +212,17 @@ def test_however_often_the_budget_ends_a_run_no_day_is_missed(runs: list[tuple[i
     reading = loader(_FacetApi(), ALL, TIMES, now=now, days=start_days)
     loaded |= set(read_all(reading, state)["all"])
     assert loaded == set(texts(days_between(midnight(NOW - start_days * ONE_DAY), midnight(now))))
+
+
+def test_what_was_asked_less_than_an_hour_ago_is_not_asked_again() -> None:
+    state: Json = {}
+    api = _FacetApi()
+    read_all(loader(api, ALL, TIMES, heeds_rhythm=True), state)
+    asked = len(api.asked)
+    assert read_all(loader(api, ALL, TIMES, now=NOW + timedelta(minutes=59), heeds_rhythm=True), state) == {}
+    assert len(api.asked) == asked
+    assert read_all(loader(api, ALL, TIMES, now=NOW + timedelta(hours=1), heeds_rhythm=True), state)
+    assert read_all(loader(api, ALL, TIMES, CASES, now=NOW + timedelta(hours=1), heeds_rhythm=True), state)["cases"]
 
 
 def test_a_new_definition_and_a_changed_one_are_asked_from_the_start_date_on() -> None:
@@ -333,12 +346,11 @@ def test_key_figures_are_asked_of_the_profiles_that_are_named() -> None:
     assert "topic_ids" not in call
 
 
-def test_packages_stay_small_and_each_has_the_cursor_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "PACKAGE_ROWS", 100)
+def test_packages_stay_small_and_each_has_the_cursor_of_its_rows() -> None:
     reading = loader(_FacetApi(), ALL, TIMES, days=1_000)
     packages = []
     while not reading.is_done:
-        packages.append(reading.read({}))
+        packages.append(reading.read({}, most_bytes=100_000))
     assert len(packages) > 5
     loaded: set[str] = set()
     for package in packages[:-1]:

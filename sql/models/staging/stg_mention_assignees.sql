@@ -1,8 +1,0 @@
-select
-    account_id,
-    unique_id,
-    position,
-    id as assignee_id,
-    type as assignee_type,
-    display_name as assignee_name
-from {{ source('social_connect', 'mention_assignees') }}

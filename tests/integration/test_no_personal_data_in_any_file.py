@@ -1,0 +1,235 @@
+"""Where personal data is not kept, a whole run leaves none of it: in no file, at no time, whatever goes wrong.
+
+What is personal is what tests/unit/transforms/test_no_personal_data_is_left.py says. Packed files are unpacked before
+they are looked through.
+"""
+
+import base64
+import gzip
+import importlib.util
+import json
+import logging
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dlt
+import duckdb
+import pytest
+
+from pipelines.api import SocialConnectError
+from pipelines.logs import log_to
+from pipelines.run import replay, sync
+from transforms.contract import contracts
+
+Json = Any
+Make = Callable[..., Any]
+
+ACCOUNT_IDS = (1417, 1418)
+SECRETS = {"Leonie Vandersmissen-Quist", "leonie@vandersmissen-quist.example", "+32 470 99 88 77"}
+UNREADABLE = dict(zip(("name", "email", "phone"), sorted(SECRETS), strict=True))
+PACKED_STATE = re.compile(r"eJ[\w+/]+=*")  # how base64 of a deflated text begins
+HASH = re.compile("[0-9a-f]{32,64}")
+
+
+def unit_test_of_objects() -> ModuleType:
+    file = Path(__file__).parents[1] / "unit" / "transforms" / "test_no_personal_data_is_left.py"
+    spec = importlib.util.spec_from_file_location("personal_data_of_objects", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+OBJECTS = unit_test_of_objects()
+
+
+def objects_of(box: Any, account_id: int) -> dict[str, list[Json]]:
+    """Every object of an account that a sync reads, by the name of its contract."""
+    reference, mentions = box.references[account_id], box.mentions(account_id)
+    return {
+        **{name: box.objects(account_id, list_name) for list_name, name in OBJECTS.LISTS.items()},
+        "account": [{"projects": reference.projects(box.now_seconds, with_email=True)}],
+        "filter_suggestion": reference.suggestions(box.now_seconds),
+        "mention": mentions,
+        "case": box.cases(account_id),
+        "contact": box.contacts(account_id),
+        "publisher_post": box.publisher_posts(account_id),
+        "account_change": box.account_changes(account_id),
+        "security_event": box.security_events(account_id),
+        "context_item": [
+            item for mention in mentions for item in box.context(account_id, mention["unique_id"], "notes")
+        ],
+    }
+
+
+class Needles:
+    """What the sandbox has said of people, and what its accounts call their own things."""
+
+    def __init__(self) -> None:
+        self.personal: set[str] = set(SECRETS)
+        self.own_names: set[str] = set()
+
+    def learn_from(self, box: Any) -> None:
+        """Adds what the sandbox says now."""
+        for account_id in box.account_ids:
+            objects = objects_of(box, account_id)
+            assert set(objects) == {one.object for one in contracts()}
+            for name, several in objects.items():
+                for one in several:
+                    self.personal |= set(OBJECTS.about_people(one, name))
+            for name, words in OBJECTS.OWN_NAMES.items():
+                for word in words:
+                    self.own_names |= {leaf for one in objects[name] for leaf in OBJECTS.leaves(one.get(word))}
+            self.own_names |= {tag for one in objects["mention"] for tag in one["author"].get("tags", [])}
+
+    def searched(self) -> set[str]:
+        """What is searched for: not what is so short that it is found anywhere."""
+        return {text for text in self.personal if len(text) > (8 if text.isdigit() else 4)} - self.own_names
+
+    def found_in(self, texts: dict[str, str]) -> dict[str, set[str]]:
+        """Those that are in some texts, each with the names of the texts."""
+        own_name = re.compile("|".join(map(re.escape, sorted(self.own_names, key=len, reverse=True))))
+        found: dict[str, set[str]] = {}
+        for where, text in texts.items():
+            cleaned = own_name.sub("", text)
+            for needle in self.searched():
+                if needle in cleaned:
+                    found.setdefault(needle, set()).add(where)
+        return found
+
+
+def texts_of(folder: Path) -> dict[str, str]:
+    """What is in the files of a folder, readable: each table's cells, each packed text unpacked."""
+    texts: dict[str, str] = {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = str(file.relative_to(folder))
+        content = file.read_bytes()
+        if file.suffix == ".parquet":
+            with duckdb.connect() as con:
+                texts[name] = text_of(con, f"FROM '{file}'")
+        elif file.suffix == ".duckdb":
+            with duckdb.connect(file, read_only=True) as con:
+                tables = con.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+                for schema, table in tables:
+                    texts[f"{name}: {schema}.{table}"] = text_of(con, f'FROM {schema}."{table}"')
+        else:
+            content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+            texts[name] = unpacked(content.decode(errors="replace"))
+    return texts
+
+
+def text_of(con: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """Every different value of some rows, JSON taken apart; without hashes, which could look like anything."""
+    con.execute("SET TimeZone = 'UTC'")
+    names = [name for name, *_ in con.execute(f"DESCRIBE {rows}").fetchall()]
+    cells = {str(value) for name in names for (value,) in con.execute(f'SELECT DISTINCT "{name}" {rows}').fetchall()}
+    return "\n".join(leaf for cell in cells for leaf in leaves_of(cell) if not HASH.fullmatch(leaf))
+
+
+def leaves_of(cell: str) -> Iterator[str]:
+    try:
+        value = json.loads(cell)
+    except ValueError:
+        value = cell
+    yield from map(str, OBJECTS.leaves(value)) if isinstance(value, dict | list) else (unpacked(cell),)
+
+
+def unpacked(text: str) -> str:
+    """The text, and in clear what is deflated in it, as the loader keeps its state."""
+    clear = [text]
+    for packed in PACKED_STATE.findall(text):
+        try:
+            clear.append(zlib.decompress(base64.b64decode(packed)).decode())
+        except (ValueError, zlib.error):
+            continue
+    return "\n".join(clear)
+
+
+@pytest.mark.parametrize("mode", ["keep", "hash", "drop"])
+def test_a_whole_run(
+    make_site: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    mode: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    site = make_site(
+        accounts=ACCOUNT_IDS,
+        mentions=80,
+        options={
+            "social_connect_start_date": "2025-01-01",
+            "social_connect_context_calls": 1_000,
+            "social_warehouse_personal_data": mode,
+            "social_warehouse_personal_data_key": "a key of the tests' own",
+        },
+    )
+    needles = Needles()
+    needles.learn_from(site.box)
+    texts: dict[str, str] = {}
+    load, normalize = dlt.Pipeline.load, dlt.Pipeline.normalize
+
+    def look_before(method: Callable[..., Any]) -> Callable[..., Any]:
+        def looking(pipeline: dlt.Pipeline, *arguments: Any, **options: Any) -> Any:
+            """The load package goes when it is loaded. The work file is open elsewhere until then."""
+            for folder in (site.home / "dlt", site.home / "scratch"):
+                texts.update({f"{method.__name__}: {name}": text for name, text in texts_of(folder).items()})
+            return method(pipeline, *arguments, **options)
+
+        return looking
+
+    monkeypatch.setattr(dlt.Pipeline, "load", look_before(load))
+    monkeypatch.setattr(dlt.Pipeline, "normalize", look_before(normalize))
+    said = run_with_faults(site)
+    needles.learn_from(site.box)
+    assert site.one("SELECT count(*) FROM quarantine") > 0
+    assert site.one("SELECT count(*) FROM history.schema_changes") > 0
+    assert site.one("SELECT count(*) FROM statistics") > 0
+    assert site.one("SELECT count(*) FROM mention_context_items") > 0
+    replay(site.settings())
+    texts |= texts_of(site.home)
+    captured = capfd.readouterr()
+    texts["said"] = "\n".join([*said, caplog.text, captured.out, captured.err])
+
+    places = {"load: .*parquet", "normalize: .*parquet", "load: .*json", r"warehouse.duckdb: social_connect\."}
+    places |= {r"warehouse.duckdb: raw\.", r"warehouse.duckdb: history\.", r"published/warehouse.duckdb: marts\."}
+    places |= {"logs/.*log", "dbt/"}
+    assert [place for place in places if not any(re.match(place, name) for name in texts)] == []
+    found = needles.found_in(texts)
+    if mode == "keep":  # else a search that finds nothing would say nothing
+        assert needles.searched() - found.keys() == set()
+        assert any(name.startswith("load: ") for names in found.values() for name in names)
+        assert any(name.startswith("published/") for names in found.values() for name in names)
+    else:
+        assert found == {}
+
+
+def run_with_faults(site: Any) -> list[str]:
+    """Whole runs, each with something wrong; what they said in the end."""
+    faults = site.box.faults
+    said = []
+    with log_to(site.settings()):
+        faults.add("changed_type", path="inbox/mentions", field="author", value=UNREADABLE["name"])
+        faults.add("changed_type", path="inbox/contacts", field="socialprofiles", value=UNREADABLE)
+        faults.add("unreadable_record", path="settings/tags", record=UNREADABLE)
+        faults.add("unknown_field", path="inbox/cases")
+        faults.add("cut_json", path="inbox/contacts", after=1)
+        faults.add("html", path="settings/users", status=502)
+        said.append(str(sync(site.settings(), as_of=site.box.now).as_json()))
+        faults.clear()
+        site.box.advance(hours=20)
+        faults.add("looping_next_url", path="inbox/contacts", times=None)
+        try:
+            sync(site.settings(), as_of=site.box.now)
+        except SocialConnectError as error:
+            said += [str(error), repr(error)]
+        assert len(said) > 1
+        faults.clear()
+        report = sync(site.settings(), as_of=site.box.now)
+        said += [str(report.as_json()), report.as_markdown()]
+    return said
