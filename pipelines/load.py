@@ -97,10 +97,12 @@ def load(
             *(StreamLoader(reader, manner) for reader in readers),
             *others,
         ]
+        # A payload that is kept lies beside what it became.
+        package_bytes = PACKAGE_BYTES // 2 if keeps_payloads else PACKAGE_BYTES
         waiting: list[Package | StatisticsPackage] = []
         for loader in loaders:
             while not loader.is_done:
-                room = PACKAGE_BYTES - sum(package.byte_count for package in waiting)
+                room = package_bytes - sum(package.byte_count for package in waiting)
                 waiting.append(loader.read(read_state(pipeline).get(loader.name, {}), most_bytes=room))
                 if waiting[-1].byte_count >= room:
                     package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)

@@ -31,6 +31,7 @@ Make = Callable[..., Any]
 ACCOUNT_IDS = (1417, 1418)
 SECRETS = {"Leonie Vandersmissen-Quist", "leonie@vandersmissen-quist.example", "+32 470 99 88 77"}
 UNREADABLE = dict(zip(("name", "email", "phone"), sorted(SECRETS), strict=True))
+KNOWN_TO_DBT = {"New York"}  # its own macros name the town, and its manifest has them
 PACKED_STATE = re.compile(r"eJ[\w+/]+=*")  # how base64 of a deflated text begins
 HASH = re.compile("[0-9a-f]{32,64}")
 
@@ -89,18 +90,24 @@ class Needles:
 
     def searched(self) -> set[str]:
         """What is searched for: not what is so short that it is found anywhere."""
-        return {text for text in self.personal if len(text) > (8 if text.isdigit() else 4)} - self.own_names
+        cleaned = set(map(self._without_own_names, self.personal))
+        return {text for text in cleaned if len(text) > (8 if text.isdigit() else 4)} - KNOWN_TO_DBT
 
     def found_in(self, texts: dict[str, str]) -> dict[str, set[str]]:
         """Those that are in some texts, each with the names of the texts."""
-        own_name = re.compile("|".join(map(re.escape, sorted(self.own_names, key=len, reverse=True))))
         found: dict[str, set[str]] = {}
+        searched = self.searched()
         for where, text in texts.items():
-            cleaned = own_name.sub("", text)
-            for needle in self.searched():
+            cleaned = self._without_own_names(text)
+            for needle in searched:
                 if needle in cleaned:
                     found.setdefault(needle, set()).add(where)
         return found
+
+    def _without_own_names(self, text: str) -> str:
+        for name in sorted(self.own_names, key=lambda name: (-len(name), name)):
+            text = text.replace(name, "")
+        return text
 
 
 def texts_of(folder: Path) -> dict[str, str]:
@@ -161,7 +168,7 @@ def test_a_whole_run(
     caplog.set_level(logging.DEBUG)
     site = make_site(
         accounts=ACCOUNT_IDS,
-        mentions=80,
+        mentions=50,
         options={
             "social_connect_start_date": "2025-01-01",
             "social_connect_context_calls": 1_000,
@@ -172,38 +179,35 @@ def test_a_whole_run(
     needles = Needles()
     needles.learn_from(site.box)
     texts: dict[str, str] = {}
-    load, normalize = dlt.Pipeline.load, dlt.Pipeline.normalize
+    load = dlt.Pipeline.load
 
-    def look_before(method: Callable[..., Any]) -> Callable[..., Any]:
-        def looking(pipeline: dlt.Pipeline, *arguments: Any, **options: Any) -> Any:
-            """The load package goes when it is loaded. The work file is open elsewhere until then."""
-            for folder in (site.home / "dlt", site.home / "scratch"):
-                texts.update({f"{method.__name__}: {name}": text for name, text in texts_of(folder).items()})
-            return method(pipeline, *arguments, **options)
+    def look_before_loading(pipeline: dlt.Pipeline, *arguments: Any, **options: Any) -> Any:
+        """The load package goes when it is loaded. The work file is open elsewhere until then."""
+        for folder in (site.home / "dlt", site.home / "scratch"):
+            texts.update({f"before loading: {name}": text for name, text in texts_of(folder).items()})
+        return load(pipeline, *arguments, **options)
 
-        return looking
-
-    monkeypatch.setattr(dlt.Pipeline, "load", look_before(load))
-    monkeypatch.setattr(dlt.Pipeline, "normalize", look_before(normalize))
+    monkeypatch.setattr(dlt.Pipeline, "load", look_before_loading)
     said = run_with_faults(site)
     needles.learn_from(site.box)
     assert site.one("SELECT count(*) FROM quarantine") > 0
     assert site.one("SELECT count(*) FROM history.schema_changes") > 0
     assert site.one("SELECT count(*) FROM statistics") > 0
-    assert site.one("SELECT count(*) FROM mention_context_items") > 0
+    if mode != "drop":  # a note is found by its text
+        assert site.one("SELECT count(*) FROM mention_context_items") > 0
     replay(site.settings())
     texts |= texts_of(site.home)
     captured = capfd.readouterr()
     texts["said"] = "\n".join([*said, caplog.text, captured.out, captured.err])
 
-    places = {"load: .*parquet", "normalize: .*parquet", "load: .*json", r"warehouse.duckdb: social_connect\."}
+    places = {"before loading: .*parquet", "before loading: .*json", r"warehouse.duckdb: social_connect\."}
     places |= {r"warehouse.duckdb: raw\.", r"warehouse.duckdb: history\.", r"published/warehouse.duckdb: marts\."}
     places |= {"logs/.*log", "dbt/"}
     assert [place for place in places if not any(re.match(place, name) for name in texts)] == []
     found = needles.found_in(texts)
     if mode == "keep":  # else a search that finds nothing would say nothing
         assert needles.searched() - found.keys() == set()
-        assert any(name.startswith("load: ") for names in found.values() for name in names)
+        assert any(name.startswith("before loading: ") for names in found.values() for name in names)
         assert any(name.startswith("published/") for names in found.values() for name in names)
     else:
         assert found == {}
