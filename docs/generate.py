@@ -18,10 +18,10 @@ from pipelines.cli import cli
 from pipelines.keeping import DATASET, HISTORY, RAW
 from pipelines.settings import TOML_FILE, Settings
 from pipelines.source import STREAMS, Reading
-from pipelines.source.statistics import FACETS
+from pipelines.source.streams import FACETS
 from pipelines.warehouse import MARTS, described_tables
 from transforms.contract import contract, contracts
-from transforms.statistics import STATISTICS
+from transforms.tables import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

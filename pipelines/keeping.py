@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from transforms.contract import Column
 from transforms.selects import STORED_AS, moment, quoted
+from transforms.tables import SCHEMA_CHANGES
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from transforms.contract import Contract, Table
+    from transforms.contract import Column, Contract, Table
     from transforms.drift import Drift
 
 DATASET = "social_connect"
@@ -30,19 +30,6 @@ RAW = "raw"
 """Schema of the payloads: the current version of each object as the API sent it."""
 HISTORY = "history"
 """Schema of what the API forgets: versions of reference data, and changes of shape."""
-
-
-SCHEMA_CHANGES = (
-    Column("table_name", "text", "Table the value belongs to.", is_required=True),
-    Column(
-        "path", "text", "Where the value is in the table's element; empty for the element itself.", is_required=True
-    ),
-    Column("expected", "text", "What the contract declares there; nothing for an unknown field.", is_required=True),
-    Column("found", "text", "What the API sent: the kind, or a value that is not documented.", is_required=True),
-    Column("example", "text", "The first such value as JSON: its shape, every letter an x and every digit a 0."),
-    Column("first_seen_at", "timestamp", "Start of the run that saw it first.", is_required=True),
-)
-"""Columns of the changes of shape."""
 
 
 def known_versions(con: duckdb.DuckDBPyConnection, table: Table, keys: pa.Table) -> pa.Table:

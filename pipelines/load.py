@@ -22,8 +22,9 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.api import BudgetUsedUp
 from pipelines.keeping import DATASET, has_table, keep_changes_of_shape
-from pipelines.source import PACKAGE_BYTES, LoadTally, Manner, StreamLoader, cursors_alone, social_connect
-from transforms.flatten import KEEP
+from pipelines.source.dlt_source import cursors_alone, social_connect
+from pipelines.source.packages import PACKAGE_BYTES, LoadTally, Manner, StreamLoader
+from transforms.personal_data import KEEP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from pipelines.source import Package, Reader, StatisticsLoader, StatisticsPackage
+    from pipelines.source.packages import Package, Reader
+    from pipelines.source.statistics import StatisticsLoader, StatisticsPackage
     from pipelines.warehouse import Warehouse
     from transforms.personal_data import Policy
 

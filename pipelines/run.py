@@ -25,13 +25,12 @@ from pipelines.source import (
     AccountReading,
     PayloadReader,
     SetAsideReader,
-    StatisticsLoader,
     Stream,
     StreamReader,
 )
+from pipelines.source.streams import FACETS
 from pipelines.warehouse import Warehouse, WarehouseBusy
 from transforms.personal_data import Mode, Policy
-from transforms.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -187,6 +186,7 @@ def extract_and_load(
 ) -> Extraction:
     """Reads the API and loads the normalised tables; arguments and errors as for `sync`."""
     from pipelines.load import load  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
+    from pipelines.source.statistics import StatisticsLoader  # noqa: PLC0415 - as above, and pandas
 
     progress = progress or Silent()
     streams = _chosen_streams(stream_names)
@@ -217,7 +217,7 @@ def extract_and_load(
             for account_id in find_account_ids(api, settings, snapshots)
         ]
         readers = [StreamReader(stream, accounts, batch_pages=BATCH_PAGES) for stream in streams]
-        asks_statistics = stream_names is None or STATISTICS.name in stream_names
+        asks_statistics = stream_names is None or FACETS.name in stream_names
         report = load(
             warehouse,
             readers,
@@ -287,7 +287,7 @@ def replay(
     """
     from pipelines.load import load, make_pipeline, read_state, save_cursors  # noqa: PLC0415 - see there
 
-    streams = [stream for stream in _chosen_streams(stream_names) if stream.name != STATISTICS.name]
+    streams = [stream for stream in _chosen_streams(stream_names) if stream.name != FACETS.name]
     as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     warehouse = open_warehouse(settings)
     with warehouse.run_lock("a replay"):
@@ -483,7 +483,7 @@ def find_account_ids(
 
 
 def _chosen_streams(names: Sequence[str] | None) -> list[Stream]:
-    known = [*(stream.name for stream in STREAMS), STATISTICS.name]
+    known = [*(stream.name for stream in STREAMS), FACETS.name]
     if unknown := set(names or ()) - set(known):
         raise SettingsInvalid(
             f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, comma between."

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import duckdb
 from filelock import FileLock, Timeout
 
-from pipelines.keeping import DATASET, HISTORY, RAW, SCHEMA_CHANGES, has_table
+from pipelines.keeping import DATASET, HISTORY, RAW, has_table
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
-from transforms.flatten import QUARANTINE
 from transforms.selects import quoted
-from transforms.statistics import STATISTICS
+from transforms.tables import QUARANTINE, SCHEMA_CHANGES, STATISTICS
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:

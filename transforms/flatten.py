@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from transforms import selects
-from transforms.contract import Column
-from transforms.contract.language import ACCOUNT_ID, LOADED_AT
 from transforms.drift import read
-from transforms.personal_data import Policy, shape_of
+from transforms.personal_data import KEEP, Policy, shape_of
+from transforms.tables import QUARANTINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,24 +29,6 @@ if TYPE_CHECKING:
 
     from transforms.contract import Contract, Table
     from transforms.drift import Drift
-
-QUARANTINE = (
-    ACCOUNT_ID,
-    Column("object", "text", "The object it was to be, as its contract names it.", is_required=True),
-    Column("content_hash", "text", "MD5 of the account, the object's name and the text.", is_required=True),
-    Column("reason", "text", "Why no row could be made.", is_required=True),
-    Column(
-        "raw_text",
-        "text",
-        "The record as sent; its shape only, where personal data is not kept.",
-        is_required=True,
-        personal=True,
-    ),
-    LOADED_AT,
-)
-"""Columns of the quarantine: records that could not be read, as text, with the reason."""
-
-KEEP = Policy()
 
 # The database reads an Arrow table in parallel by its chunks.
 _RECORDS_PER_CHUNK = 256

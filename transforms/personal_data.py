@@ -75,6 +75,9 @@ class Policy:
         }
 
 
+KEEP = Policy()
+
+
 def shape_of(text: str) -> str:
     """A text's shape: digits are 0, letters and all that is not ASCII are x, punctuation and spaces stay."""
     return re.sub(r"[A-Za-z]|[^\x00-\x7f]", "x", re.sub(r"[0-9]", "0", text))

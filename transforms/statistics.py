@@ -19,8 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from transforms.contract import Column, Table
-from transforms.contract.language import ACCOUNT_ID, LOADED_AT, REMOVED, Nested
+from transforms.tables import OVERALL, STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,9 +62,6 @@ SegmentField = Literal[
     "topic.id",
     "topic.keywords",
 ]
-
-OVERALL = "all"
-"""The segment of a number that is not segmented: a key is never null."""
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _YEAR_10000 = 253_402_300_800
@@ -173,63 +169,7 @@ class Asked:
         return [(self.first_day + timedelta(days=day)).date().isoformat() for day in range(count)]
 
 
-# --- the table ---
-
-STATISTICS = Table(
-    name="statistics",
-    description=(
-        "One row per number of the API's own statistics: a definition of statistics.yml, a bucket of time, a segment."
-    ),
-    element=Nested(fields={}),
-    key=(
-        ACCOUNT_ID,
-        Column("definition", "text", "Name of the definition in statistics.yml.", is_required=True),
-        Column(
-            "segment",
-            "text",
-            f"Identifier of the segment, or the label of its filter; '{OVERALL}' for the number over all.",
-            is_required=True,
-        ),
-        Column(
-            "bucket_start_at", "timestamp", "Beginning of the bucket, on the clock of the API's zone.", is_required=True
-        ),
-    ),
-    columns=(
-        Column(
-            "bucket_start_date",
-            "text",
-            "The UTC day in which the bucket begins, as 2026-03-01; the numbers of a day are replaced together.",
-            is_required=True,
-        ),
-        Column("grouping", "text", "Length of the bucket.", values=("day", "hour"), is_required=True),
-        Column(
-            "zone_offset_seconds",
-            "integer",
-            "How far the API's zone is ahead of UTC at the bucket's beginning; null where the API does not say.",
-        ),
-        Column("segment_label", "text", "The segment as the API shows it to people; null for the number over all."),
-        Column(
-            "value",
-            "float",
-            "The number, in the unit of the row; null where the API gives none, such as a mean of nothing.",
-        ),
-        Column("unit", "text", "What the value is a number of, such as mentions or seconds.", is_required=True),
-        Column("type", "text", "What was counted, as asked.", is_required=True),
-        Column("filter", "text", "The filter, as asked; empty for all.", is_required=True),
-        Column("topic_ids", "text", "The topics, as asked, separated by commas.", is_required=True),
-        Column("profile_ids", "text", "The monitored profiles, as asked, separated by commas; empty for mentions."),
-        Column("asked_from_at", "timestamp", "Where counting began, as asked.", is_required=True),
-        Column("asked_to_at", "timestamp", "Where counting ended, as asked.", is_required=True),
-        Column("request", "json", "The definition as sent; with the columns beside it, the whole question."),
-    ),
-    object_key=("account_id", "definition", "bucket_start_date"),
-    housekeeping=(
-        Column("_content_hash", "text", "MD5 of a day's numbers of a definition: equal while none changed."),
-        LOADED_AT,
-        REMOVED,
-    ),
-)
-"""The numbers that one definition has for one day are replaced together: a segment that is gone leaves no row."""
+# --- rows ---
 
 DAY_KEY = list(STATISTICS.object_key)
 _HASHED = [

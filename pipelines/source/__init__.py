@@ -1,74 +1,21 @@
-"""The dlt source: the streams' pages in, load-ready files out, and the cursors that are committed with them."""
+"""What is read of the API, and how it becomes load packages.
 
-from __future__ import annotations
+`streams` says which list is read how, `reading` reads it (`payloads` reads what was kept, in its place), `packages` and
+`statistics` make load packages, which `dlt_source` hands to dlt. What needs dlt is imported by its own name: dlt reads
+its switches when it is imported, and takes a second.
+"""
 
-from typing import TYPE_CHECKING, Any
-
-import dlt
-
-from pipelines.source.packages import PACKAGE_BYTES, LoadTally, Manner, Package, Reader, StreamLoader
 from pipelines.source.payloads import PayloadReader, SetAsideReader
 from pipelines.source.reading import AccountReading, ReadingFailed, StreamReader
-from pipelines.source.statistics import StatisticsLoader, StatisticsPackage
 from pipelines.source.streams import STREAMS, Reading, Stream
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from dlt.extract import DltResource, DltSource
-
 __all__ = [
-    "PACKAGE_BYTES",
     "STREAMS",
     "AccountReading",
-    "LoadTally",
-    "Manner",
-    "Package",
     "PayloadReader",
-    "Reader",
     "Reading",
     "ReadingFailed",
     "SetAsideReader",
-    "StatisticsLoader",
-    "StatisticsPackage",
     "Stream",
-    "StreamLoader",
     "StreamReader",
-    "cursors_alone",
-    "social_connect",
 ]
-
-
-def social_connect(
-    packages: Sequence[Package | StatisticsPackage], state: dict[str, Any], tally: LoadTally
-) -> DltSource:
-    """What is loaded at once as one dlt source.
-
-    Args:
-        packages: one for each stream, and for the statistics.
-        state: by stream, as the loader keeps it.
-        tally: is told what goes into the packages.
-    """
-
-    @dlt.source(name="social_connect", max_table_nesting=0)
-    def source() -> Iterator[DltResource]:
-        for package in packages:
-            yield from package.resources(state.get(package.name, {}), tally)
-
-    return source()
-
-
-def cursors_alone(cursors: Mapping[str, dict[str, dict[str, str]]]) -> DltSource:
-    """Cursors by stream and account as a dlt source without a table, in place of all that the loader keeps."""
-
-    @dlt.source(name="social_connect", max_table_nesting=0)
-    def source() -> DltResource:
-        return dlt.resource(remember(), name="cursors")
-
-    def remember() -> Iterator[Any]:
-        state = dlt.current.source_state()
-        state.clear()
-        state.update({stream: {"cursors": by_account} for stream, by_account in cursors.items()})
-        yield from ()
-
-    return source()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transforms.flatten import QUARANTINE
+from transforms.tables import QUARANTINE
 
 if TYPE_CHECKING:
     from dlt.common.schema.typing import TDeleteInsertStrategyDict

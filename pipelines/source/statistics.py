@@ -24,11 +24,10 @@ from pipelines.api import InvalidParameter, SocialConnectError
 from pipelines.keeping import known_versions
 from pipelines.source.hints import table_hints
 from pipelines.source.reading import ReadingFailed, is_refusal
-from pipelines.source.streams import HOURLY, Reading, Stream
+from pipelines.source.streams import FACETS
 from pipelines.source.windows import Window
 from transforms.statistics import (
     DAY_KEY,
-    STATISTICS,
     Asked,
     Definition,
     FacetUnreadable,
@@ -38,6 +37,7 @@ from transforms.statistics import (
     facet_rows,
     segment_count,
 )
+from transforms.tables import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from pipelines.source.packages import LoadTally
     from pipelines.source.reading import AccountReading
 
-FACETS = Stream("statistics", "statistics", "{account_id}/insights/facets", Reading.TRAILING, rhythm=HOURLY)
 
 ONE_DAY = timedelta(days=1)
 ASKED_AGAIN_DAYS = 35

@@ -123,3 +123,6 @@ STREAMS = (
     _snapshot("dashboards", "dashboard", "{account_id}/dashboards/overview", None, DAILY),
     _snapshot("filter_suggestions", "filter_suggestion", "{account_id}/filter/suggestions", 2000, DAILY),
 )
+
+FACETS = Stream("statistics", "statistics", "{account_id}/insights/facets", Reading.TRAILING, rhythm=HOURLY)
+"""The statistics: no list of objects, and no contract (`pipelines.source.statistics`)."""

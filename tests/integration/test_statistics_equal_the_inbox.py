@@ -19,11 +19,14 @@ from pydantic import SecretStr
 
 from pipelines.api import BudgetUsedUp, SocialConnect
 from pipelines.load import make_pipeline
-from pipelines.source import AccountReading, LoadTally, social_connect
+from pipelines.source import AccountReading
+from pipelines.source.dlt_source import social_connect
+from pipelines.source.packages import LoadTally
 from pipelines.source.statistics import StatisticsLoader, definitions, read_definitions
 from pipelines.warehouse import Warehouse
 from sandbox import Behaviour, Sandbox, Server
-from transforms.statistics import STATISTICS, Definition
+from transforms.statistics import Definition
+from transforms.tables import STATISTICS
 
 Json = dict[str, Any]
 Numbers = dict[tuple[str, str, datetime], float]

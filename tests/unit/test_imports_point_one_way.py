@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,3 +178,10 @@ def test_the_rules_see_every_kind_of_import() -> None:
     )
     assert ("pipelines.load", "pipelines.warehouse") in {(module, imported) for module, imported, _ in ARROWS}
     assert layer_of("pipelines.api.client") == len(LAYERS) - 1
+
+
+def test_a_command_that_does_not_load_waits_for_no_loader() -> None:
+    """Dlt takes a second to import; and it reads its switches then, which are set where it is imported first."""
+    code = "import sys, pipelines.cli; print([name for name in ('dlt', 'prefect', 'dbt') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from transforms.contract import contracts
-from transforms.flatten import QUARANTINE
+from transforms.tables import QUARANTINE
 
 Land = Callable[..., Any]
 

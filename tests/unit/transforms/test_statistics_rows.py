@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.statistics import OVERALL, STATISTICS, Asked, Definition, FacetUnreadable, as_arrow, facet_rows
+from transforms.statistics import Asked, Definition, FacetUnreadable, as_arrow, facet_rows
+from transforms.tables import OVERALL, STATISTICS
 
 Json = dict[str, Any]
 

@@ -1,0 +1,93 @@
+"""Tables that come from no contract file: statistics, the quarantine, changes of shape."""
+
+from __future__ import annotations
+
+from transforms.contract import Column, Table
+from transforms.contract.language import ACCOUNT_ID, LOADED_AT, REMOVED, Nested
+
+OVERALL = "all"
+"""The segment of a number that is not segmented: a key is never null."""
+
+STATISTICS = Table(
+    name="statistics",
+    description=(
+        "One row per number of the API's own statistics: a definition of statistics.yml, a bucket of time, a segment."
+    ),
+    element=Nested(fields={}),
+    key=(
+        ACCOUNT_ID,
+        Column("definition", "text", "Name of the definition in statistics.yml.", is_required=True),
+        Column(
+            "segment",
+            "text",
+            f"Identifier of the segment, or the label of its filter; '{OVERALL}' for the number over all.",
+            is_required=True,
+        ),
+        Column(
+            "bucket_start_at", "timestamp", "Beginning of the bucket, on the clock of the API's zone.", is_required=True
+        ),
+    ),
+    columns=(
+        Column(
+            "bucket_start_date",
+            "text",
+            "The UTC day in which the bucket begins, as 2026-03-01; the numbers of a day are replaced together.",
+            is_required=True,
+        ),
+        Column("grouping", "text", "Length of the bucket.", values=("day", "hour"), is_required=True),
+        Column(
+            "zone_offset_seconds",
+            "integer",
+            "How far the API's zone is ahead of UTC at the bucket's beginning; null where the API does not say.",
+        ),
+        Column("segment_label", "text", "The segment as the API shows it to people; null for the number over all."),
+        Column(
+            "value",
+            "float",
+            "The number, in the unit of the row; null where the API gives none, such as a mean of nothing.",
+        ),
+        Column("unit", "text", "What the value is a number of, such as mentions or seconds.", is_required=True),
+        Column("type", "text", "What was counted, as asked.", is_required=True),
+        Column("filter", "text", "The filter, as asked; empty for all.", is_required=True),
+        Column("topic_ids", "text", "The topics, as asked, separated by commas.", is_required=True),
+        Column("profile_ids", "text", "The monitored profiles, as asked, separated by commas; empty for mentions."),
+        Column("asked_from_at", "timestamp", "Where counting began, as asked.", is_required=True),
+        Column("asked_to_at", "timestamp", "Where counting ended, as asked.", is_required=True),
+        Column("request", "json", "The definition as sent; with the columns beside it, the whole question."),
+    ),
+    object_key=("account_id", "definition", "bucket_start_date"),
+    housekeeping=(
+        Column("_content_hash", "text", "MD5 of a day's numbers of a definition: equal while none changed."),
+        LOADED_AT,
+        REMOVED,
+    ),
+)
+"""The numbers that one definition has for one day are replaced together: a segment that is gone leaves no row."""
+
+QUARANTINE = (
+    ACCOUNT_ID,
+    Column("object", "text", "The object it was to be, as its contract names it.", is_required=True),
+    Column("content_hash", "text", "MD5 of the account, the object's name and the text.", is_required=True),
+    Column("reason", "text", "Why no row could be made.", is_required=True),
+    Column(
+        "raw_text",
+        "text",
+        "The record as sent; its shape only, where personal data is not kept.",
+        is_required=True,
+        personal=True,
+    ),
+    LOADED_AT,
+)
+"""Columns of the quarantine: records that could not be read, as text, with the reason."""
+
+SCHEMA_CHANGES = (
+    Column("table_name", "text", "Table the value belongs to.", is_required=True),
+    Column(
+        "path", "text", "Where the value is in the table's element; empty for the element itself.", is_required=True
+    ),
+    Column("expected", "text", "What the contract declares there; nothing for an unknown field.", is_required=True),
+    Column("found", "text", "What the API sent: the kind, or a value that is not documented.", is_required=True),
+    Column("example", "text", "The first such value as JSON: its shape, every letter an x and every digit a 0."),
+    Column("first_seen_at", "timestamp", "Start of the run that saw it first.", is_required=True),
+)
+"""Columns of the changes of shape."""
