@@ -132,7 +132,8 @@ def make_pipeline(warehouse: Warehouse) -> dlt.Pipeline:
     return dlt.pipeline(
         pipeline_name="social_connect_warehouse",
         pipelines_dir=str(warehouse.dlt_folder),
-        destination=dlt.destinations.duckdb(str(warehouse.file)),
+        # The loader takes a relative path from the folder in which its own folder was made, wherever that was.
+        destination=dlt.destinations.duckdb(str(warehouse.file.absolute())),
         dataset_name=DATASET,
     )
 

@@ -24,7 +24,7 @@ CASES: dict[str, tuple[tuple[str, ...], dict[str, str], int, str]] = {
     "half_a_page": ((), {}, 1, "GET /1417/inbox/mentions: the answer cannot be read after 5 attempts"),
     "no_date_as_of": (("--as-of", "yesterday"), {}, 2, "'yesterday' is not a date or time.* such as 2026-01-31"),
     "no_start_date": ((), {"SOCIAL_CONNECT_START_DATE": "yesterday"}, 2, "SOCIAL_CONNECT_START_DATE is 'yesterday'"),
-    "no_such_stream": (("--streams", "mention"), {}, 2, "--streams: mention unknown.* topics, users, mentions"),
+    "no_such_stream": (("--streams", "mention"), {}, 2, "--streams: mention unknown.* topics, mentions"),
     "no_url": ((), {"SOCIAL_CONNECT_BASE_URL": "api.engagor.com"}, 2, "SOCIAL_CONNECT_BASE_URL .*cannot be used"),
     "locked": ((), {}, 3, r"is in use by a test of ours \(process \d+, since .*\)\. Wait until it ends"),
 }

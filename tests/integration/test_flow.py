@@ -1,5 +1,6 @@
 """The Prefect flow does what `social-warehouse sync` does, and leaves a report."""
 
+import logging
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,8 +36,12 @@ def prefect(environment: Path) -> Iterator[None]:  # noqa: ARG001 - Prefect read
 
     from pipelines import flows  # noqa: F401, PLC0415 - sets Prefect's switches before Prefect is imported
 
+    logger = logging.getLogger("pipelines")
+    handlers = list(logger.handlers)
     with prefect_test_harness(server_startup_timeout=180):
         yield
+    # Prefect's handlers stay on our logger, and refuse what is said outside of a flow, as in other tests.
+    logger.handlers[:] = handlers
 
 
 @pytest.mark.usefixtures("prefect")
