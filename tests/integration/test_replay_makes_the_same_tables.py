@@ -304,7 +304,7 @@ def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: dict[
     rows, expected = made(site), made(whole)
     del rows["mention_context_items"], expected["mention_context_items"]
     assert rows == expected
-    notes = "SELECT account_id, unique_id, id FROM mention_context_items"  # on what their authors do it depends when
+    notes = "SELECT account_id, unique_id, id FROM mention_context_items"  # their authors' status is of the moment
     assert set(site.rows(notes)) >= set(whole.rows(notes))
 
 
