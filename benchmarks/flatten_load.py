@@ -49,8 +49,9 @@ THIS_PROJECT = "this-project"
 WAYS = (
     Way("dlt-defaults", "dlt_alone.py", "few_pages.jsonl", is_dlt_alone=True),
     Way("dlt-parquet", "dlt_alone.py", "few_pages.jsonl", ("--file-format", "parquet"), is_dlt_alone=True),
-    Way(THIS_PROJECT, "this_project.py", "pages.jsonl"),
-    Way("this-project-again", "this_project.py", "changed.jsonl", after=THIS_PROJECT),
+    Way(THIS_PROJECT, "this_project.py", "pages.jsonl", ("--without-payloads",)),
+    Way("this-project-again", "this_project.py", "changed.jsonl", ("--without-payloads",), after=THIS_PROJECT),
+    Way("this-project-and-payloads", "this_project.py", "pages.jsonl"),
     Way("duckdb-alone", "duckdb_alone.py", "mentions.ndjson"),
 )
 

@@ -59,11 +59,17 @@ def main() -> None:
     parser.add_argument("pages", type=Path, help="response bodies, one a line")
     parser.add_argument("folder", type=Path, help="the warehouse's home")
     parser.add_argument("--account-id", required=True)
+    parser.add_argument("--without-payloads", action="store_true", help="as SOCIAL_WAREHOUSE_RAW_PAYLOADS=false")
     options = parser.parse_args()
     warehouse = Warehouse(options.folder)
     warehouse.make_folders()
     with measured(warehouse.file, DATASET):
-        load(warehouse, [FileReader(options.pages, account_id=options.account_id)], loaded_at=DEFAULT_NOW)
+        load(
+            warehouse,
+            [FileReader(options.pages, account_id=options.account_id)],
+            loaded_at=DEFAULT_NOW,
+            keeps_payloads=not options.without_payloads,
+        )
 
 
 if __name__ == "__main__":

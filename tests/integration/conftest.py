@@ -59,6 +59,7 @@ class _Site:
     server: Server
     home: Path
     options: Json = field(default_factory=dict)
+    stream_names: list[str] | None = None
     _held: dict[tuple[int, ...], list[Json]] = field(default_factory=dict)
 
     @property
@@ -77,7 +78,8 @@ class _Site:
         return read_settings(**(given | self.options | options))
 
     def sync(self, as_of: datetime | None = None, *, settings: Settings | None = None, **options: Any) -> Extraction:
-        """Reads and loads as of the sandbox's clock."""
+        """Reads and loads as of the sandbox's clock: the site's streams, unless others are named."""
+        options = {"stream_names": self.stream_names} | options
         return extract_and_load(settings or self.settings(), as_of=as_of or self.box.now, **options)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -101,7 +103,7 @@ class _Site:
 
     def with_home(self, home: Path) -> "_Site":
         """The same sandbox with another home."""
-        return _Site(self.server, home, self.options)
+        return _Site(self.server, home, self.options, self.stream_names)
 
     def assert_holds_the_truth(self, *objects: str) -> None:
         """Every row of every table, column by column, is what the sandbox holds; every key is unique."""
@@ -185,12 +187,13 @@ def assert_keys_are_unique(site: _Site) -> None:
 def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., _Site]]:
     """Makes a served sandbox with a home; all of them go when the module's tests are done.
 
-    Arguments are the sandbox's own, but `options`: settings that differ.
+    Arguments are the sandbox's own, but `options`: settings that differ, and `stream_names`: what its syncs read.
     """
     with ExitStack() as stack:
 
-        def make(*, options: Json | None = None, **sandbox: Any) -> _Site:
+        def make(*, options: Json | None = None, stream_names: list[str] | None = None, **sandbox: Any) -> _Site:
             box = Sandbox(**({"mentions": 150, "rate_limit_per_hour": 100_000} | sandbox))
-            return _Site(stack.enter_context(box.serve()), tmp_path_factory.mktemp("home"), options or {})
+            home = tmp_path_factory.mktemp("home")
+            return _Site(stack.enter_context(box.serve()), home, options or {}, stream_names)
 
         yield make

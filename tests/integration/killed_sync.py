@@ -1,7 +1,8 @@
 """A sync that the system kills at a chosen point: `python killed_sync.py POINT TABLE`.
 
-The options come from the environment, the clock from AS_OF. The points lie in the loader, so no hook is needed in the
-code under test. The process ends by SIGKILL, or with exit code 0 when the sync has not come by the point.
+The options come from the environment, the clock from AS_OF, the streams from STREAMS. The points lie in the loader, so
+no hook is needed in the code under test. The process ends by SIGKILL, or with exit code 0 when the sync has not come by
+the point.
 """
 
 import os
@@ -65,7 +66,11 @@ def main(point: str, table: str) -> None:
         "after_commit": lambda: kill_after(SqlJobClientBase, "complete_load"),
     }
     points[point]()
-    extract_and_load(read_settings(), as_of=datetime.fromisoformat(os.environ["AS_OF"]))
+    extract_and_load(
+        read_settings(),
+        as_of=datetime.fromisoformat(os.environ["AS_OF"]),
+        stream_names=os.environ["STREAMS"].split(","),
+    )
 
 
 main(*sys.argv[1:])
