@@ -23,7 +23,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.api import BudgetUsedUp
 from pipelines.keeping import DATASET, has_table, keep_changes_of_shape
 from pipelines.source.dlt_source import cursors_alone, social_connect
-from pipelines.source.packages import PACKAGE_BYTES, LoadTally, Manner, StreamLoader
+from pipelines.source.packages import PACKAGE_BYTES, PACKAGE_BYTES_WITH_PAYLOADS, LoadTally, Manner, StreamLoader
 from transforms.personal_data import KEEP
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def load(
             *(StreamLoader(reader, manner) for reader in readers),
             *others,
         ]
-        # A payload that is kept lies beside what it became.
-        package_bytes = PACKAGE_BYTES // 2 if keeps_payloads else PACKAGE_BYTES
+        package_bytes = PACKAGE_BYTES_WITH_PAYLOADS if keeps_payloads else PACKAGE_BYTES
         waiting: list[Package | StatisticsPackage] = []
         for loader in loaders:
             while not loader.is_done:

@@ -49,10 +49,12 @@ class Reader(Protocol):
         """The next batch, or None when all is read that can be; `state` has the cursors by account."""
 
 
-PACKAGE_BYTES = 48_000_000
+PACKAGE_BYTES = 64_000_000
 """JSON that is loaded at once, of all streams: enough that the loader's fixed costs do not count, little enough for
 memory.
 """
+PACKAGE_BYTES_WITH_PAYLOADS = 24_000_000
+"""The same where payloads are kept: they lie beside what became of them, and are written besides."""
 
 ROWS_PER_GROUP = 2_048
 """Rows that are in memory at once while a file is written: one of them may be some kilobytes of JSON."""
