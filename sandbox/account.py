@@ -1,5 +1,6 @@
 """One account: its organisation, its messages and cases, what a test did to them, and their state at a second."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import cached_property
@@ -21,7 +22,7 @@ _STATUS_SLOTS = ((Slot.PENDING, 1), (Slot.RESOLVE, 2), (Slot.REOPEN, 0), (Slot.S
 _REPLY_SLOTS = (Slot.BOT_REPLY, Slot.REPLY, Slot.SECOND_REPLY)
 
 
-class Messages:
+class Messages(ABC):
     """Messages of one kind with what a test did to them: an account's inbox, or its cases.
 
     Instants are unix seconds, UTC. Rows are positions in the order of arrival: first the planned messages, then those
@@ -62,9 +63,9 @@ class Messages:
         self._indexed_count = len(self.history)
         return self._rows.get(unique_id)
 
+    @abstractmethod
     def unique_id(self, row: int) -> str:
         """The `unique_id` of a planned message."""
-        raise NotImplementedError
 
     def words(self, row_count: int) -> list[str]:
         """The words of the first planned messages, in lower case."""
@@ -88,14 +89,17 @@ class Messages:
                 apply(mention, act, (mention.get("date") or {}).get("published"))
         return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
 
+    @abstractmethod
     def _grow(self, now: int) -> None:
-        raise NotImplementedError
+        """Plans further messages, up to a second."""
 
+    @abstractmethod
     def _text(self, row: int) -> str:
-        raise NotImplementedError
+        """The text of a planned message."""
 
+    @abstractmethod
     def _render(self, row: int, now: int, acts: list[Act]) -> Json:
-        raise NotImplementedError
+        """A planned message as the API shows it, after some acts of a test."""
 
 
 class Account(Messages):
