@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from pipelines.source.packages import Package, Reader
+    from pipelines.source.packages import Package
+    from pipelines.source.reading import Reader
     from pipelines.source.statistics import StatisticsLoader, StatisticsPackage
     from pipelines.warehouse import Warehouse
     from transforms.personal_data import Policy

@@ -1,1 +1,1 @@
-"""Pure functions: API objects in, relational Arrow tables out. No network, no files, no clock."""
+"""Pure: API objects in, rows of normalised tables out, in a database that is handed in. No network, files or clock."""

@@ -11,8 +11,8 @@ from measured import measured
 
 from pipelines.load import load
 from pipelines.run import BATCH_PAGES
-from pipelines.source import STREAMS, StreamReader
-from pipelines.source.reading import Batch
+from pipelines.source import STREAMS
+from pipelines.source.reading import Batch, Reader
 from pipelines.source.windows import Cursor
 from pipelines.warehouse import DATASET, Warehouse
 from sandbox.sandbox import DEFAULT_NOW
@@ -23,29 +23,20 @@ if TYPE_CHECKING:
 MENTIONS = next(stream for stream in STREAMS if stream.name == "mentions")
 
 
-class FileReader(StreamReader):
+class FileReader(Reader):
     """Gives the pages of a file in place of the API's, in batches of the size a sync has."""
 
     def __init__(self, pages: Path, *, account_id: str) -> None:
-        super().__init__(MENTIONS, [], batch_pages=BATCH_PAGES)
-        self._from_file = self._read_file(pages, account_id)
+        super().__init__(MENTIONS)
+        self._pages = pages
+        self._account_id = account_id
 
-    def next_batch(self, state: dict[str, Any]) -> Batch | None:  # noqa: ARG002 - a file is read from its start whatever the cursor
-        """The next batch; None at the end of the file."""
-        batch = next(self._from_file, None)
-        if batch is None:
-            self.is_done = True
-            return None
-        self.record_count += batch.record_count
-        self.page_count += len(batch.bodies)
-        return batch
-
-    def _read_file(self, pages: Path, account_id: str) -> Iterator[Batch]:
+    def _read(self, state: dict[str, Any]) -> Iterator[Batch]:  # noqa: ARG002 - a file is read from its start
         cursor = Cursor(history_from=DEFAULT_NOW, added_through=DEFAULT_NOW, acted_through=DEFAULT_NOW)
-        with pages.open("rb") as lines:
+        with self._pages.open("rb") as lines:
             while bodies := tuple(islice(lines, BATCH_PAGES)):
                 yield Batch(
-                    account_id=account_id,
+                    account_id=self._account_id,
                     bodies=bodies,
                     records_path="$.response.data",
                     record_count=len(bodies) * MENTIONS.page_size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import dlt
 
@@ -24,30 +24,11 @@ if TYPE_CHECKING:
     import duckdb
     from dlt.extract import DltResource
 
-    from pipelines.source.reading import Batch
+    from pipelines.source.reading import Reader
     from pipelines.source.streams import Stream
     from pipelines.source.windows import Cursor
     from transforms.contract import Table
     from transforms.personal_data import Policy
-
-
-class Reader(Protocol):
-    """Gives the pages of one stream, batch by batch: from the API, or from the payloads that were kept."""
-
-    stream: Stream
-    name: str
-    is_done: bool
-    record_count: int
-    page_count: int
-    notices: list[str]
-
-    @property
-    def stopped_by(self) -> Exception | None:
-        """Why the reading ended early, when it did."""
-
-    def next_batch(self, state: dict[str, Any]) -> Batch | None:
-        """The next batch, or None when all is read that can be; `state` has the cursors by account."""
-
 
 PACKAGE_BYTES = 64_000_000
 """JSON that is loaded at once, of all streams: enough that the loader's fixed costs do not count, little enough for

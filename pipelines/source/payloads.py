@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipelines.keeping import DATASET, RAW, has_table
-from pipelines.source.reading import Batch
+from pipelines.source.reading import Batch, Reader
 from pipelines.source.windows import Cursor
 from transforms.drift import read
 from transforms.selects import quoted
@@ -29,7 +29,7 @@ RECORDS_PER_BODY = 100
 RECORDS_PER_BATCH = 2500
 
 
-class PayloadReader:
+class PayloadReader(Reader):
     """One stream's objects as they were last read, over all accounts.
 
     Args:
@@ -40,30 +40,11 @@ class PayloadReader:
 
     def __init__(self, stream: Stream, connect: Connect, cursors: dict[str, dict[str, str]]) -> None:
         # What is gone from a list has a payload still: payloads are no list from which versions could be told.
-        self.stream = replace(stream, keeps_versions=False)
-        self.name = stream.name
-        self.stopped_by: Exception | None = None
-        self.notices: list[str] = []
-        self.is_done = False
-        self.record_count = 0
-        self.page_count = 0
+        super().__init__(replace(stream, keeps_versions=False))
         self._connect = connect
         self._cursors = cursors
-        self._batches: Iterator[Batch] | None = None
 
-    def next_batch(self, state: dict[str, Any]) -> Batch | None:  # noqa: ARG002 - where the API was left makes no difference here
-        """The next batch, or None at the end."""
-        if self._batches is None:
-            self._batches = self._read()
-        batch = next(self._batches, None)
-        if batch is None:
-            self.is_done = True
-            return None
-        self.record_count += batch.record_count
-        self.page_count += len(batch.bodies)
-        return batch
-
-    def _read(self) -> Iterator[Batch]:
+    def _read(self, state: dict[str, Any]) -> Iterator[Batch]:  # noqa: ARG002 - where the API was left makes no difference
         contract = self.stream.contract
         names = ", ".join(["account_id", *map(quoted, contract.given)])
         table = f"{RAW}.{contract.root.name}"
@@ -115,7 +96,7 @@ class SetAsideReader(PayloadReader):
         super().__init__(stream, connect, cursors)
         self.no_longer_set_aside: list[str] = []
 
-    def _read(self) -> Iterator[Batch]:
+    def _read(self, state: dict[str, Any]) -> Iterator[Batch]:  # noqa: ARG002 - where the API was left makes no difference
         table = f"{DATASET}.quarantine"
         for window in self._windows(table):
             with self._connect() as con:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -364,14 +365,14 @@ def _has_fallen(before: int | None, now: int | None) -> bool:
     return before is not None and now is not None and now < before
 
 
-class StreamReader:
-    """One stream over all accounts, read batch by batch.
+class Reader(ABC):
+    """Gives one stream batch by batch, from wherever it is.
 
-    `stopped_by` says why the reading ended early, when it did: the request budget is used up, or the API cannot be
-    read. What was read until then has been given. `notices` say of which accounts the API refuses the list, and why.
+    `stopped_by` says why the reading ended early, when it did; what was read until then has been given. `notices` say
+    what was left out, and why.
     """
 
-    def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.name = stream.name
         self.stopped_by: SocialConnectError | ReadingFailed | None = None
@@ -379,8 +380,6 @@ class StreamReader:
         self.is_done = False
         self.record_count = 0
         self.page_count = 0
-        self._accounts = accounts
-        self._batch_pages = batch_pages
         self._batches: Iterator[Batch] | None = None
 
     def next_batch(self, state: dict[str, Any]) -> Batch | None:
@@ -390,10 +389,7 @@ class StreamReader:
             state: cursors by account id as the loader keeps them; read when the reading starts.
         """
         if self._batches is None:
-            cursors = {
-                account.account_id: Cursor.from_state(state.get(account.account_id, {})) for account in self._accounts
-            }
-            self._batches = self._read(cursors)
+            self._batches = self._read(state)
         batch = next(self._batches, None)
         if batch is None:
             self.is_done = True
@@ -402,7 +398,27 @@ class StreamReader:
         self.page_count += len(batch.bodies)
         return batch
 
-    def _read(self, cursors: dict[str, Cursor]) -> Iterator[Batch]:
+    @abstractmethod
+    def _read(self, state: dict[str, Any]) -> Iterator[Batch]:
+        """Every batch; the arguments are those of `next_batch`."""
+
+
+class StreamReader(Reader):
+    """One stream over all accounts, from the API.
+
+    It stops early when the request budget is used up, or the API cannot be read. An account whose list the API refuses
+    is left out.
+    """
+
+    def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int) -> None:
+        super().__init__(stream)
+        self._accounts = accounts
+        self._batch_pages = batch_pages
+
+    def _read(self, state: dict[str, Any]) -> Iterator[Batch]:
+        cursors = {
+            account.account_id: Cursor.from_state(state.get(account.account_id, {})) for account in self._accounts
+        }
         for account in self._accounts:
             batch: Batch | None = None
             try:
