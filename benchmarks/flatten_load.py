@@ -14,19 +14,16 @@ import json
 import os
 import platform
 import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from side_by_side import ACCOUNT_ID, PAGE_SIZE, in_words, run, say, spread, whole_pages
+
 FOLDER = Path(__file__).parent
-ACCOUNT_ID = "1417"
-PAGE_SIZE = 100
 PACKAGES = ("dlt", "duckdb", "pyarrow", "msgspec")
 
 
@@ -78,8 +75,8 @@ def main() -> None:
     ways = [way for way in WAYS if not options.only or way.name in options.only]
     with tempfile.TemporaryDirectory(prefix="flatten-load-") as name:
         folder = Path(name)
-        _say(f"making {options.mentions:,} mentions")
-        _run(FOLDER / "made_mentions.py", folder, "--mentions", options.mentions)
+        say(f"making {options.mentions:,} mentions")
+        run(FOLDER / "made_mentions.py", folder, "--mentions", options.mentions)
         _write_few_pages(folder, options.dlt_mentions // PAGE_SIZE)
         repeats = [_measure_each(ways, folder, options, repeat) for repeat in range(options.repeat)]
     for measurements in repeats:
@@ -90,9 +87,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mentions", type=_whole_pages, default=50_000, help="to load (default 50,000)")
+    parser.add_argument("--mentions", type=whole_pages, default=50_000, help="to load (default 50,000)")
     parser.add_argument(
-        "--dlt-mentions", type=_whole_pages, default=5_000, help="for dlt alone, which is slow (default 5,000)"
+        "--dlt-mentions", type=whole_pages, default=5_000, help="for dlt alone, which is slow (default 5,000)"
     )
     parser.add_argument("--repeat", type=int, default=3, help="how often each way runs (default 3)")
     parser.add_argument("--only", nargs="+", choices=[way.name for way in WAYS], help="these ways")
@@ -105,17 +102,10 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _whole_pages(text: str) -> int:
-    count = int(text.replace(",", "").replace("_", ""))
-    if count < PAGE_SIZE or count % PAGE_SIZE:
-        raise argparse.ArgumentTypeError(f"{text}: wants a multiple of {PAGE_SIZE}, the size of a page")
-    return count
-
-
 def _measure_each(ways: list[Way], folder: Path, options: argparse.Namespace, repeat: int) -> list[Measurement]:
     measurements = []
     for way in ways:
-        _say(f"repeat {repeat + 1} of {options.repeat}: {way.name}")
+        say(f"repeat {repeat + 1} of {options.repeat}: {way.name}")
         database = folder / "database"
         shutil.rmtree(database, ignore_errors=True)
         database.mkdir()
@@ -129,19 +119,9 @@ def _measure_each(ways: list[Way], folder: Path, options: argparse.Namespace, re
 
 
 def _load(way: Way, folder: Path, database: Path) -> str:
-    return _run(
+    return run(
         FOLDER / "ways" / way.script, folder / way.reads, database, "--account-id", ACCOUNT_ID, *way.arguments
     ).splitlines()[-1]
-
-
-def _run(*command: object) -> str:
-    # Linux lets a new process begin with its parent's peak of memory: this one imports nothing big for that reason.
-    finished = subprocess.run(  # noqa: S603 - our own scripts
-        [sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True, check=False
-    )
-    if finished.returncode:
-        raise SystemExit(f"{command[0]} failed: see its message above")
-    return finished.stdout
 
 
 def _write_few_pages(folder: Path, page_count: int) -> None:
@@ -180,10 +160,10 @@ def _report(ways: list[Way], repeats: list[list[Measurement]]) -> dict[str, Any]
             {
                 "way": way.name,
                 "mention_count": runs[0].mention_count,
-                "seconds": _spread([run.seconds for run in runs]),
-                "mentions_per_second": _spread([run.mentions_per_second for run in runs]),
-                "this_project_is_times_as_fast": _spread(ratios) if ratios else None,
-                "peak_megabytes": _spread([run.peak_megabytes for run in runs]),
+                "seconds": spread([run.seconds for run in runs]),
+                "mentions_per_second": spread([run.mentions_per_second for run in runs]),
+                "this_project_is_times_as_fast": spread(ratios) if ratios else None,
+                "peak_megabytes": spread([run.peak_megabytes for run in runs]),
                 "row_count": sum(runs[0].row_counts.values()),
                 "runs": [vars(run) for run in runs],
             }
@@ -194,10 +174,6 @@ def _report(ways: list[Way], repeats: list[list[Measurement]]) -> dict[str, Any]
         "repeats": len(repeats),
         "ways": rows,
     }
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": median(values), "min": min(values), "max": max(values)}
 
 
 def _as_text(report: dict[str, Any]) -> str:
@@ -211,20 +187,11 @@ def _as_text(report: dict[str, Any]) -> str:
     for row in report["ways"]:
         ratio = row["this_project_is_times_as_fast"]
         lines.append(
-            f"| {row['way']} | {row['mention_count']:,} | {_in_words(row['seconds'], '.2f')}"
-            f" | {_in_words(row['mentions_per_second'], ',.0f')} | {_in_words(ratio, '.2f') if ratio else ''}"
-            f" | {_in_words(row['peak_megabytes'], ',.0f')} |"
+            f"| {row['way']} | {row['mention_count']:,} | {in_words(row['seconds'], '.2f')}"
+            f" | {in_words(row['mentions_per_second'], ',.0f')} | {in_words(ratio, '.2f') if ratio else ''}"
+            f" | {in_words(row['peak_megabytes'], ',.0f')} |"
         )
     return "\n".join(lines)
-
-
-def _in_words(spread: dict[str, float], how: str) -> str:
-    low, middle, high = (format(spread[name], how) for name in ("min", "median", "max"))
-    return middle if low == high else f"{middle} ({low} to {high})"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,13 @@ import json
 import os
 import platform
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from side_by_side import ACCOUNT_ID, in_words, run, say, spread, whole_pages
+
 FOLDER = Path(__file__).parent
-ACCOUNT_ID = "1417"
-PAGE_SIZE = 100
 WAYS = ("replay", "duckdb-alone")
 
 
@@ -32,11 +29,11 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="replay-") as name:
         folder = Path(name)
-        _say(f"making {options.mentions:,} mentions")
-        _run("made_mentions.py", folder, "--mentions", options.mentions)
+        say(f"making {options.mentions:,} mentions")
+        run(FOLDER / "made_mentions.py", folder, "--mentions", options.mentions)
         (folder / "changed.jsonl").unlink()
-        _say("keeping their payloads")
-        _run("ways/this_project.py", folder / "pages.jsonl", folder / "home", "--account-id", ACCOUNT_ID)
+        say("keeping their payloads")
+        run(FOLDER / "ways/this_project.py", folder / "pages.jsonl", folder / "home", "--account-id", ACCOUNT_ID)
         (folder / "pages.jsonl").unlink()
         repeats = [_measure_both(folder, options, number) for number in range(1, options.repeat + 1)]
     report = _report(repeats, options.mentions)
@@ -45,7 +42,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mentions", type=_whole_pages, default=50_000, help="to replay (default 50,000)")
+    parser.add_argument("--mentions", type=whole_pages, default=50_000, help="to replay (default 50,000)")
     parser.add_argument("--repeat", type=int, default=3, help="how often each way runs (default 3)")
     parser.add_argument("--json", action="store_true", help="print JSON, every single run included")
     options = parser.parse_args()
@@ -54,21 +51,16 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _whole_pages(text: str) -> int:
-    count = int(text.replace(",", "").replace("_", ""))
-    if count < PAGE_SIZE or count % PAGE_SIZE:
-        raise argparse.ArgumentTypeError(f"{text}: wants a multiple of {PAGE_SIZE}, the size of a page")
-    return count
-
-
 def _measure_both(folder: Path, options: argparse.Namespace, number: int) -> dict[str, Any]:
-    _say(f"repeat {number} of {options.repeat}: replay")
-    replayed = json.loads(_run("ways/replay_raw.py", folder / "home"))
-    _say(f"repeat {number} of {options.repeat}: duckdb-alone")
+    say(f"repeat {number} of {options.repeat}: replay")
+    replayed = json.loads(run(FOLDER / "ways/replay_raw.py", folder / "home"))
+    say(f"repeat {number} of {options.repeat}: duckdb-alone")
     database = folder / "database"
     shutil.rmtree(database, ignore_errors=True)
     database.mkdir()
-    alone = json.loads(_run("ways/duckdb_alone.py", folder / "mentions.ndjson", database, "--account-id", ACCOUNT_ID))
+    alone = json.loads(
+        run(FOLDER / "ways/duckdb_alone.py", folder / "mentions.ndjson", database, "--account-id", ACCOUNT_ID)
+    )
     # A way that makes less than the other would be no comparison.
     differing = [
         f"{table}: {replayed['row_counts'].get(table)} and {count}"
@@ -80,40 +72,25 @@ def _measure_both(folder: Path, options: argparse.Namespace, number: int) -> dic
     return {"replay": replayed, "duckdb-alone": alone}
 
 
-def _run(script: str, *arguments: object) -> str:
-    """The last line that a script of ours prints."""
-    # Linux lets a new process begin with its parent's peak of memory: this one imports nothing big for that reason.
-    finished = subprocess.run(  # noqa: S603 - our own scripts
-        [sys.executable, str(FOLDER / script), *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=False
-    )
-    if finished.returncode:
-        raise SystemExit(f"{script} failed: see its message above")
-    return finished.stdout.rstrip().rpartition("\n")[2]
-
-
 def _report(repeats: list[dict[str, Any]], mention_count: int) -> dict[str, Any]:
     return {
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "mention_count": mention_count,
         "repeats": len(repeats),
-        "replay_is_times_as_fast": _spread(
+        "replay_is_times_as_fast": spread(
             [each["duckdb-alone"]["seconds"] / each["replay"]["seconds"] for each in repeats]
         ),
         "ways": [
             {
                 "way": way,
-                "seconds": _spread([each[way]["seconds"] for each in repeats]),
-                "mentions_per_second": _spread([mention_count / each[way]["seconds"] for each in repeats]),
-                "peak_megabytes": _spread([each[way]["peak_megabytes"] for each in repeats]),
+                "seconds": spread([each[way]["seconds"] for each in repeats]),
+                "mentions_per_second": spread([mention_count / each[way]["seconds"] for each in repeats]),
+                "peak_megabytes": spread([each[way]["peak_megabytes"] for each in repeats]),
                 "runs": [each[way] for each in repeats],
             }
             for way in WAYS
         ],
     }
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": median(values), "min": min(values), "max": max(values)}
 
 
 def _as_text(report: dict[str, Any]) -> str:
@@ -123,23 +100,14 @@ def _as_text(report: dict[str, Any]) -> str:
         "| way | seconds | mentions/s | peak MB |",
         "|---|---:|---:|---:|",
         *(
-            f"| {row['way']} | {_in_words(row['seconds'], '.2f')} | {_in_words(row['mentions_per_second'], ',.0f')}"
-            f" | {_in_words(row['peak_megabytes'], ',.0f')} |"
+            f"| {row['way']} | {in_words(row['seconds'], '.2f')} | {in_words(row['mentions_per_second'], ',.0f')}"
+            f" | {in_words(row['peak_megabytes'], ',.0f')} |"
             for row in report["ways"]
         ),
         "",
-        f"The replay is {_in_words(report['replay_is_times_as_fast'], '.2f')} times as fast as DuckDB alone.",
+        f"The replay is {in_words(report['replay_is_times_as_fast'], '.2f')} times as fast as DuckDB alone.",
     ]
     return "\n".join(lines)
-
-
-def _in_words(spread: dict[str, float], how: str) -> str:
-    low, middle, high = (format(spread[name], how) for name in ("min", "median", "max"))
-    return middle if low == high else f"{middle} ({low} to {high})"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
