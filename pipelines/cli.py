@@ -177,7 +177,7 @@ def replay(as_of: datetime | None, streams: Sequence[str] | None, as_json: bool)
         return
     stdout.print(
         f"Read {sum(report.payloads.record_counts.values()):,} payloads and"
-        f" {sum(report.set_aside.record_counts.values()):,} records of the quarantine,"
+        f" {sum(report.read_from_quarantine_counts.values()):,} records of the quarantine,"
         f" wrote {sum(report.row_counts.values()):,} rows."
     )
     for line in report.drift:

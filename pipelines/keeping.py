@@ -6,6 +6,7 @@ read again, and writing the same again changes nothing.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from transforms.tables import SCHEMA_CHANGES
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -137,7 +138,7 @@ def keep_versions(
     """
     name = f"{HISTORY}.{table.name}"
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
-    _make_table(con, name, version_columns(table))
+    make_table(con, name, version_columns(table))
     accounts = "account_id IN (SELECT unnest($account_ids))"
     con.execute(
         f"UPDATE {name} SET valid_to = {moment(seen_at)} WHERE valid_to IS NULL AND {accounts}"
@@ -156,7 +157,7 @@ def keep_changes_of_shape(con: duckdb.DuckDBPyConnection, differences: Iterable[
     """Remembers each difference between what the API sends and what the contracts declare, once."""
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
     table = f"{HISTORY}.schema_changes"
-    _make_table(con, table, SCHEMA_CHANGES)
+    make_table(con, table, SCHEMA_CHANGES)
     for each in differences:
         same = [each.table, ".".join(each.path), each.expected, each.found]
         con.execute(
@@ -166,7 +167,19 @@ def keep_changes_of_shape(con: duckdb.DuckDBPyConnection, differences: Iterable[
         )
 
 
-def _make_table(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[Column, ...]) -> None:
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All that is done inside, or nothing."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()
+
+
+def make_table(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[Column, ...]) -> None:
     """Makes a table, or the columns that the contract has since got."""
     declared = [f"{quoted(column.name)} {STORED_AS[column.type]}" for column in columns]
     con.execute(f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(declared)})")

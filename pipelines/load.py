@@ -21,7 +21,7 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.api import BudgetUsedUp
-from pipelines.keeping import DATASET, has_table, keep_changes_of_shape
+from pipelines.keeping import DATASET, has_table, keep_changes_of_shape, transaction
 from pipelines.source.dlt_source import cursors_alone, social_connect
 from pipelines.source.packages import PACKAGE_BYTES, PACKAGE_BYTES_WITH_PAYLOADS, LoadTally, Manner, StreamLoader
 from transforms.personal_data import KEEP
@@ -29,8 +29,6 @@ from transforms.personal_data import KEEP
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
-
-    import duckdb
 
     from pipelines.source.packages import Package
     from pipelines.source.reading import Reader
@@ -144,8 +142,14 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     A package whose load has begun is aborted and read again: running its jobs a second time could fill the loader's
     staging tables twice. Any other is loaded, which saves the calls that read it. Either way the cursors agree with the
     rows.
+
+    A replay into a warehouse without the loader's own tables writes those last. Where it did not come so far, rows may
+    be missing, so the loader shall not go on from the place that it has on its own: everything is read again.
     """
     if warehouse.file.exists():
+        if _is_half_replayed(warehouse):
+            logger.warning("a replay was stopped before its end: what it has not made is read again")
+            pipeline.drop()
         with _cause_raised():
             pipeline.sync_destination()
     if not pipeline.has_pending_data:
@@ -160,21 +164,29 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
         _load_pending(pipeline)
 
 
-def save_cursors(pipeline: dlt.Pipeline, warehouse: Warehouse, names: Collection[str]) -> None:
-    """Makes the normalised tables anew, empty, where they were dropped, and writes the cursors of some streams there.
+def holds_cursors(warehouse: Warehouse) -> bool:
+    """Whether the loader's state is in the warehouse; it is not where the normalised tables were dropped."""
+    with warehouse.connect() as con:
+        if not (has_table(con, DATASET, "_dlt_pipeline_state") and has_table(con, DATASET, "_dlt_loads")):
+            return False
+        found = con.execute(
+            f"SELECT 1 FROM {DATASET}._dlt_pipeline_state JOIN {DATASET}._dlt_loads ON _dlt_load_id = load_id"
+            " WHERE status = 0"
+        ).fetchone()
+        return found is not None
+
+
+def _is_half_replayed(warehouse: Warehouse) -> bool:
+    with warehouse.connect() as con:
+        return has_table(con, DATASET, "quarantine") and not has_table(con, DATASET, "_dlt_loads")
+
+
+def save_cursors(pipeline: dlt.Pipeline, names: Collection[str]) -> None:
+    """Writes the cursors of some streams, as the local state has them, into a warehouse that holds none.
 
     The loader takes a warehouse without its own tables for a new one, and forgets where it was. Of other streams it
     shall: their rows are gone, so they have to be read again. The caller holds the writer lock.
     """
-    with warehouse.connect() as con:
-        if (
-            has_table(con, DATASET, "_dlt_pipeline_state")
-            and con.execute(
-                f"SELECT 1 FROM {DATASET}._dlt_pipeline_state JOIN {DATASET}._dlt_loads ON _dlt_load_id = load_id"
-                " WHERE status = 0"
-            ).fetchone()
-        ):
-            return
     kept = {name: stream["cursors"] for name, stream in read_state(pipeline).items() if name in names}
     if not kept:
         return
@@ -218,7 +230,7 @@ def _load_packages(
         warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS),
         warehouse.connect(read_only=False) as con,
     ):
-        with _transaction(con):
+        with transaction(con):
             for package in packages:
                 package.keep(con, tally)
         with _cause_raised():
@@ -236,17 +248,6 @@ def _load_pending(pipeline: dlt.Pipeline) -> None:
     with _cause_raised():
         pipeline.normalize()
         pipeline.load()
-
-
-@contextmanager
-def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    con.begin()
-    try:
-        yield
-    except BaseException:
-        con.rollback()
-        raise
-    con.commit()
 
 
 def _has_begun(pipeline: dlt.Pipeline, load_id: str) -> bool:

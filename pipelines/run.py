@@ -19,11 +19,11 @@ from pipelines.keeping import (
     noted_mentions,
     objects_set_aside,
 )
+from pipelines.rebuild import RebuildReport, rebuild
 from pipelines.settings import SettingsInvalid
 from pipelines.source import (
     STREAMS,
     AccountReading,
-    PayloadReader,
     SetAsideReader,
     Stream,
     StreamReader,
@@ -241,24 +241,30 @@ class NothingToReplay(Exception):
 class ReplayReport:
     """What a replay did: with the payloads, and with the records that had been set aside and can be read now."""
 
-    payloads: LoadReport
-    set_aside: LoadReport
+    payloads: RebuildReport
+    set_aside: LoadReport | None
+
+    @property
+    def read_from_quarantine_counts(self) -> dict[str, int]:
+        """Records that had been set aside and have been read, by stream."""
+        return self.set_aside.record_counts if self.set_aside else {}
 
     @property
     def row_counts(self) -> dict[str, int]:
         """Rows written, by table; rows found as they have to be are not written."""
-        return dict(Counter(self.payloads.row_counts) + Counter(self.set_aside.row_counts))
+        return dict(+(self.payloads.row_counts + Counter(self.set_aside.row_counts if self.set_aside else {})))
 
     @property
     def drift(self) -> tuple[str, ...]:
         """How what was read differs from the contracts."""
-        return tuple(dict.fromkeys((*self.payloads.drift, *self.set_aside.drift)))
+        of_payloads = map(str, sorted(self.payloads.drift))
+        return tuple(dict.fromkeys((*of_payloads, *(self.set_aside.drift if self.set_aside else ()))))
 
     def as_json(self) -> dict[str, Any]:
         """The report in plain values, for scripts."""
         return {
-            "record_counts": self.payloads.record_counts,
-            "read_from_quarantine_counts": self.set_aside.record_counts,
+            "record_counts": dict(self.payloads.record_counts),
+            "read_from_quarantine_counts": self.read_from_quarantine_counts,
             "row_counts": self.row_counts,
             "quarantined_count": self.payloads.quarantined_count,
             "drift": list(self.drift),
@@ -285,7 +291,14 @@ def replay(
         pipelines.warehouse.WarehouseBusy: another run is going on, or something else writes for long.
         pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
     """
-    from pipelines.load import load, make_pipeline, read_state, save_cursors  # noqa: PLC0415 - see there
+    from pipelines.load import (  # noqa: PLC0415 - see there
+        holds_cursors,
+        load,
+        make_pipeline,
+        read_state,
+        recover,
+        save_cursors,
+    )
 
     streams = [stream for stream in _chosen_streams(stream_names) if stream.name != FACETS.name]
     as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
@@ -295,41 +308,34 @@ def replay(
             if not has_payloads(con):
                 raise NothingToReplay(_nothing_to_replay(warehouse, settings))
         policy = replace(_agreed_policy(settings, warehouse), is_done=True)
-        with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
-            save_cursors(make_pipeline(warehouse), warehouse, [stream.name for stream in streams])
-        state = read_state(make_pipeline(warehouse))
-        cursors = {stream.name: state.get(stream.name, {}).get("cursors", {}) for stream in streams}
-        payloads = load(
-            warehouse,
-            [PayloadReader(stream, warehouse.connect, cursors[stream.name]) for stream in streams],
-            loaded_at=as_of,
-            policy=policy,
-            keeps_payloads=False,
-        )
+        pipeline = make_pipeline(warehouse)
+        has_cursors = holds_cursors(warehouse)
+        if has_cursors:
+            with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
+                recover(pipeline, warehouse)
+        payloads = rebuild(warehouse, streams, loaded_at=as_of, policy=policy)
+        if not has_cursors:  # written last: should the replay be stopped before, a sync reads all that is missing
+            with warehouse.writer_lock("a replay", timeout_seconds=LOCK_WAIT_SECONDS):
+                save_cursors(pipeline, [stream.name for stream in streams])
         with warehouse.connect() as con:
             objects = objects_set_aside(con)
-        set_aside = [
-            SetAsideReader(stream, warehouse.connect, cursors[stream.name])
+        state = read_state(pipeline)
+        readers = [
+            SetAsideReader(stream, warehouse.connect, state.get(stream.name, {}).get("cursors", {}))
             for stream in streams
             # What a record was asked with is not kept where it could not be read.
             if stream.object in objects and not stream.contract.given
         ]
-        report = ReplayReport(
-            payloads,
-            load(
-                warehouse,
-                set_aside,
-                loaded_at=as_of,
-                policy=policy,
-                keeps_payloads=settings.social_warehouse_raw_payloads,
-            ),
-        )
+        if not readers:
+            return ReplayReport(payloads, None)
+        keeps_payloads = settings.social_warehouse_raw_payloads
+        set_aside = load(warehouse, readers, loaded_at=as_of, policy=policy, keeps_payloads=keeps_payloads)
         with (
             warehouse.writer_lock("the end of a replay", timeout_seconds=LOCK_WAIT_SECONDS),
             warehouse.connect(read_only=False) as con,
         ):
-            forget_set_aside(con, [each for reader in set_aside for each in reader.no_longer_set_aside])
-        return report
+            forget_set_aside(con, [each for reader in readers for each in reader.no_longer_set_aside])
+        return ReplayReport(payloads, set_aside)
 
 
 def _nothing_to_replay(warehouse: Warehouse, settings: Settings) -> str:

@@ -46,7 +46,10 @@ def flatten() -> Callable[..., _Flattened]:
             flattening.objects()
             if known is not None:
                 flattening.leave_out(known)
-            tables = {table.name: con.execute(flattening.rows(table)).to_arrow_table() for table in contract.tables}
+            tables = {
+                table.name: con.execute(flattening.rows_with_removals(table)).to_arrow_table()
+                for table in contract.tables
+            }
             return _Flattened(
                 tables,
                 con.execute(flattening.quarantine()).to_arrow_table(),

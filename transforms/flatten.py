@@ -14,10 +14,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import msgspec
 import pyarrow as pa
 
 from transforms import selects
-from transforms.drift import read
+from transforms.drift import fit, is_as_declared, read
 from transforms.personal_data import KEEP, Policy, shape_of
 from transforms.tables import QUARANTINE
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 # The database reads an Arrow table in parallel by its chunks.
 _RECORDS_PER_CHUNK = 256
+_RECORDS_PER_LOOK = 100
 
 
 class Flattening:
@@ -67,8 +69,9 @@ class Flattening:
         self._has_rewritten = False
         columns = ", ".join(f"{column.name} {selects.STORED_AS[column.type]}" for column in QUARANTINE)
         con.execute(f"CREATE TEMP TABLE unreadable ({columns}, PRIMARY KEY (account_id, content_hash))")
-        nothing = dict.fromkeys(("account_id", *contract.given), "")
-        self._store("CREATE TEMP TABLE typed AS", [], [], nothing)
+        texts = dict.fromkeys((*(f"_{name}" for name in ("account_id", *contract.given)), "j", "fitted"), pa.string())
+        nothing = pa.schema({"_sequence": pa.int64(), **texts}).empty_table()
+        self._store(nothing, statement="CREATE TEMP TABLE typed AS")
 
     def read(
         self,
@@ -99,7 +102,47 @@ class Flattening:
             self.drift |= reading.drift
             for text, reason in reading.unreadable:
                 self._set_apart(account_id, text, reason)
-        self._store("INSERT INTO typed", sent, fitted, {"account_id": account_id, **given})
+        beside = {"account_id": account_id, **given}
+        first = self._read_count
+        self._read_count += len(sent)
+        self._store(
+            pa.table(
+                {
+                    "_sequence": pa.array(range(first, self._read_count), pa.int64()),
+                    **{f"_{name}": pa.array([value] * len(sent), pa.string()) for name, value in beside.items()},
+                    "j": _texts(sent),
+                    "fitted": _texts(fitted),
+                }
+            )
+        )
+
+    def read_kept(self, payloads: str) -> None:
+        """Reads objects from texts that `payloads` gave, of this flattening or an earlier one; each object once.
+
+        Args:
+            payloads: a SELECT for `con` to run, with the columns of the object's key and `payload`.
+        """
+        beside = ", ".join(f"{name} AS _{name}" for name in ("account_id", *self.contract.given))
+        records = self.con.execute(
+            f"SELECT {self._read_count} + row_number() OVER () AS _sequence, {beside}, payload AS j FROM ({payloads})"
+        ).to_arrow_table()
+        self._read_count += records.num_rows
+        fitted: list[bytes | None] = [None] * records.num_rows
+        is_readable = [True] * records.num_rows
+        for first in range(0, records.num_rows, _RECORDS_PER_LOOK):
+            texts = records["j"].slice(first, _RECORDS_PER_LOOK).to_pylist()
+            if is_as_declared(self.contract, f'{{"kept":[{",".join(texts)}]}}', "$.kept"):
+                continue
+            for place, text in enumerate(texts, first):
+                reading = fit(self.contract, [msgspec.Raw(text.encode())], keeps_undeclared=self._policy.keeps)
+                self.drift |= reading.drift
+                for _, reason in reading.unreadable:
+                    is_readable[place] = False
+                    self._set_apart(records["_account_id"][place].as_py(), text.encode(), reason)
+                if reading.fitted:
+                    (fitted[place],) = reading.fitted
+        records = records.append_column("fitted", _texts(fitted))
+        self._store(records if all(is_readable) else records.filter(pa.array(is_readable)))
 
     def objects(self) -> pa.Table:
         """The keys of the objects read so far, as the object's table names them; each once.
@@ -121,7 +164,7 @@ class Flattening:
 
         A list's table is replaced whole for each object that is written again. The loader deletes by the object's key,
         so an object that has no rows in such a table now, but may have had some, gets one row there with `_is_removed`
-        set (`hard_delete` in the loader's words).
+        set (`hard_delete` in the loader's words): see `rows_with_removals`.
 
         Args:
             known: the warehouse's version of these objects: the key's columns and `_content_hash`, which is null for a
@@ -151,9 +194,20 @@ class Flattening:
 
     def rows(self, table: Table) -> str:
         """The SELECT that makes a table's rows, for `con` to run."""
+        return selects.rows(table, self.contract, loaded_at=self._loaded_at)
+
+    def rows_with_removals(self, table: Table) -> str:
+        """The same, and a row for each list that is empty now: the loader replaces lists whole, and learns of it so."""
         if self._has_rewritten and table.parent is not None:
             return selects.rows_with_removals(table, self.contract, loaded_at=self._loaded_at)
-        return selects.rows(table, self.contract, loaded_at=self._loaded_at)
+        return self.rows(table)
+
+    def rewritten(self, table: Table) -> str:
+        """The SELECT of the objects of which the warehouse holds another version, for `con` to run.
+
+        Its columns are the object's key, as the table names it. Only when not `are_new`.
+        """
+        return selects.rewritten(table, self.contract)
 
     @property
     def object_count(self) -> int:
@@ -172,17 +226,7 @@ class Flattening:
         """The SELECT of the records that could not be read, each text once; for `con` to run."""
         return "FROM unreadable"
 
-    def _store(self, statement: str, sent: list[bytes], fitted: list[bytes | None], beside: dict[str, str]) -> None:
-        first = self._read_count
-        self._read_count += len(sent)
-        records = pa.table(
-            {
-                "_sequence": pa.array(range(first, self._read_count), pa.int64()),
-                **{f"_{name}": pa.array([value] * len(sent), pa.string()) for name, value in beside.items()},
-                "j": pa.array(sent, pa.binary()).cast(pa.string()),
-                "fitted": pa.array(fitted, pa.binary()).cast(pa.string()),
-            }
-        )
+    def _store(self, records: pa.Table, *, statement: str = "INSERT INTO typed") -> None:
         chunks = records.to_batches(max_chunksize=_RECORDS_PER_CHUNK)
         self.con.register("records", pa.Table.from_batches(chunks, records.schema))
         made_by = (
@@ -206,3 +250,7 @@ class Flattening:
             f" {selects.moment(self._loaded_at)}",
             {"account_id": account_id, "object": self.contract.object, "text": text, "reason": reason},
         )
+
+
+def _texts(texts: Sequence[bytes | None]) -> pa.Array:
+    return pa.array(texts, pa.binary()).cast(pa.string())

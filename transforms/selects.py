@@ -107,16 +107,18 @@ def rows_with_removals(table: Table, contract: Contract, *, loaded_at: datetime)
     key = ", ".join(f"object.{quoted(name)}" for name in table.object_key)
     same_object = " AND ".join(f"object.{quoted(name)} = r.{quoted(name)}" for name in table.object_key)
     places = "".join(f", -1 AS {quoted(name)}" for name in table.key_names if name.endswith("position"))
-    own_names = ", ".join(
-        f"{quoted(ours)} AS {quoted(theirs)}"
-        for ours, theirs in zip(contract.root.object_key, table.object_key, strict=True)
-    )
     return f"""
         WITH r AS MATERIALIZED ({rows(table, contract, loaded_at=loaded_at)})
         FROM r UNION ALL BY NAME
         SELECT {key}{places}, {moment(loaded_at)} AS _loaded_at, TRUE AS _is_removed
-        FROM (SELECT {own_names} FROM rewritten) AS object ANTI JOIN r ON {same_object}
+        FROM ({rewritten(table, contract)}) AS object ANTI JOIN r ON {same_object}
     """
+
+
+def rewritten(table: Table, contract: Contract) -> str:
+    """The objects of `rewritten`, by the names that the table has for their key."""
+    names = zip(contract.root.object_key, table.object_key, strict=True)
+    return f"SELECT {', '.join(f'{quoted(ours)} AS {quoted(theirs)}' for ours, theirs in names)} FROM rewritten"
 
 
 def moment(instant: datetime) -> str:

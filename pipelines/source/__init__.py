@@ -5,14 +5,13 @@
 its switches when it is imported, and takes a second.
 """
 
-from pipelines.source.payloads import PayloadReader, SetAsideReader
 from pipelines.source.reading import AccountReading, ReadingFailed, StreamReader
+from pipelines.source.set_aside import SetAsideReader
 from pipelines.source.streams import STREAMS, Reading, Stream
 
 __all__ = [
     "STREAMS",
     "AccountReading",
-    "PayloadReader",
     "Reading",
     "ReadingFailed",
     "SetAsideReader",

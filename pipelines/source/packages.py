@@ -165,7 +165,9 @@ class Package:
         yield dlt.resource(self._remember(), name=f"{self.name}_cursors")
         if flattening.object_count or declares_tables:
             for table in contract.tables:
-                rows = self._file(table.name, flattening.rows(table), table, tally, even_empty=declares_tables)
+                rows = self._file(
+                    table.name, flattening.rows_with_removals(table), table, tally, even_empty=declares_tables
+                )
                 yield dlt.resource(rows, name=table.name, **table_hints(table, only_new=flattening.are_new))
         rows = self._file("quarantine", flattening.quarantine(), None, tally, even_empty=declares_tables)
         yield dlt.resource(rows, name=f"{contract.table}_quarantine", **QUARANTINE_HINTS)

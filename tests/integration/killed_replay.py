@@ -1,7 +1,7 @@
-"""A replay that the system kills at a chosen point: `python killed_replay.py POINT`.
+"""A replay that the system kills at a chosen point: `python killed_replay.py POINT SKIPPED`.
 
-The options come from the environment. The points lie in the loader, so no hook is needed in the code under test. The
-process ends by SIGKILL, or with exit code 0 when the replay has not come by the point.
+The options come from the environment. The points lie in the flattening and in the loader, so no hook is needed in the
+code under test. The process ends by SIGKILL, or with exit code 0 when the replay has not come by the point.
 """
 
 import os
@@ -11,16 +11,18 @@ from typing import Any
 
 import pipelines.load  # isort: skip # noqa: F401 - the loader reads switches that are set there, when it is imported
 import dlt
-from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
-from dlt.destinations.job_client_impl import SqlJobClientBase, SqlLoadJob
+from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from pipelines import rebuild
 from pipelines.run import replay
 from pipelines.settings import read_settings
+from transforms.flatten import Flattening
 
 POINTS: dict[str, tuple[type, str, str]] = {
+    "before_objects": (Flattening, "read_kept", ""),
+    "between_tables": (Flattening, "rows", "mention_tags"),
+    "before_cursors": (dlt.Pipeline, "sync_schema", ""),
     "before_normalize": (dlt.Pipeline, "normalize", ""),
-    "before_copy": (DuckDbCopyJob, "run", "mention_tags"),
-    "before_merge": (SqlLoadJob, "run", "mention_tags"),
     "before_commit": (SqlJobClientBase, "complete_load", ""),
 }
 
@@ -33,13 +35,14 @@ def main(point: str, skipped: int) -> None:
 
     def instead(self: Any, *arguments: Any, **options: Any) -> Any:
         nonlocal passed
-        if not table or str(self.job_file_info().table_name) == table:
+        if not table or arguments[0].name == table:
             passed += 1
             if passed > skipped:
                 os.kill(os.getpid(), signal.SIGKILL)
         return method(self, *arguments, **options)
 
     setattr(owner, name, instead)
+    rebuild.OBJECTS_AT_ONCE = 20
     replay(read_settings())
 
 

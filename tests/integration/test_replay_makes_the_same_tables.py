@@ -228,7 +228,7 @@ def test_what_a_better_contract_can_read_leaves_the_quarantine(
     assert len(still) == 1
 
     report = replayed(site)
-    assert report.set_aside.record_counts["tags"] == len(tags)
+    assert report.read_from_quarantine_counts["tags"] == len(tags)
     query = "SELECT id, tag FROM tags ORDER BY id"
     truth = sorted((str(tag["id"]), tag["tag"]) for tag in tags)
     assert site.rows(query) == truth
@@ -308,23 +308,17 @@ def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: dict[
     assert set(site.rows(notes)) >= set(whole.rows(notes))
 
 
-@pytest.mark.parametrize(
-    ("done_before", "point", "skipped"),
-    [
-        (DROPPED, "before_normalize", 0),  # of the cursors
-        (DROPPED, "before_commit", 0),
-        (DROPPED, "before_normalize", 1),  # of the rows
-        (DROPPED, "before_copy", 0),
-        (DROPPED, "before_commit", 1),
-        (DISTRUSTED, "before_merge", 0),
-    ],
-)
-def test_a_killed_replay_is_made_good_by_the_next(
-    synced: dict[str, Any], tmp_path: Path, done_before: str, point: str, skipped: int
-) -> None:
-    site = copy_of(synced["keep"], tmp_path / "home")
-    before, beside, place = made(site), kept(site), cursors(site)
-    execute(site, done_before)
+KILLS = [
+    (DROPPED, "before_objects", 30),
+    (DROPPED, "between_tables", 2),
+    (DROPPED, "before_cursors", 0),
+    (DROPPED, "before_normalize", 0),
+    (DROPPED, "before_commit", 0),
+    (DISTRUSTED, "between_tables", 2),
+]
+
+
+def kill(site: Any, tmp_path: Path, point: str, skipped: int) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOCIAL_")}
     killed = subprocess.run(
         [sys.executable, str(KILLED_REPLAY), point, str(skipped)],
@@ -336,8 +330,26 @@ def test_a_killed_replay_is_made_good_by_the_next(
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr or f"the replay has not come by {point}"
+
+
+@pytest.mark.parametrize(("done_before", "point", "skipped"), KILLS)
+def test_a_killed_replay_is_made_good_by_the_next(
+    synced: dict[str, Any], tmp_path: Path, done_before: str, point: str, skipped: int
+) -> None:
+    site = copy_of(synced["keep"], tmp_path / "home")
+    before, beside, place = made(site), kept(site), cursors(site)
+    execute(site, done_before)
+    kill(site, tmp_path, point, skipped)
     replayed(site)
     assert (made(site), kept(site), cursors(site)) == (before, beside, place)
+
+
+def test_a_sync_after_a_killed_replay_reads_what_is_missing(synced: dict[str, Any], tmp_path: Path) -> None:
+    site = copy_of(synced["keep"], tmp_path / "home")
+    execute(site, DROPPED)
+    kill(site, tmp_path, "between_tables", 2)
+    site.sync()
+    site.assert_holds_the_truth()
 
 
 def test_a_payload_is_the_current_version_and_no_other(make_site: Make) -> None:

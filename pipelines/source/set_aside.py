@@ -1,4 +1,4 @@
-"""Reads the payloads that were kept, and the records that could not be read, in place of the API."""
+"""Reads the records that could not be read, as they were set aside, in place of the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transforms.drift import read
 from transforms.selects import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     import duckdb
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
-RECORDS_PER_BODY = 100
 RECORDS_PER_BATCH = 2500
 
 
-class PayloadReader(Reader):
-    """One stream's objects as they were last read, over all accounts.
+class SetAsideReader(Reader):
+    """One stream's records of the quarantine that can be read now: those that follow the contract, as it is today.
+
+    A record whose object has been read since is not given: it is an older version. `no_longer_set_aside` has it all
+    the same; these are the `content_hash` of what has to leave the quarantine once what was given is loaded.
 
     Args:
         stream: what is read.
@@ -39,61 +41,10 @@ class PayloadReader(Reader):
     """
 
     def __init__(self, stream: Stream, connect: Connect, cursors: dict[str, dict[str, str]]) -> None:
-        # What is gone from a list has a payload still: payloads are no list from which versions could be told.
+        # What was set aside is no list from which versions could be told.
         super().__init__(replace(stream, keeps_versions=False))
         self._connect = connect
         self._cursors = cursors
-
-    def _read(self, state: dict[str, Any]) -> Iterator[Batch]:  # noqa: ARG002 - where the API was left makes no difference
-        contract = self.stream.contract
-        names = ", ".join(["account_id", *map(quoted, contract.given)])
-        table = f"{RAW}.{contract.root.name}"
-        for window in self._windows(table):
-            with self._connect() as con:
-                found = con.execute(
-                    f"SELECT {names}, '{{\"response\":[' || string_agg(payload, ',') || ']}}' AS body, count(*)"
-                    f" FROM {table} WHERE {window} GROUP BY {names}, rowid // {RECORDS_PER_BODY} ORDER BY {names}"
-                ).fetchall()
-            for key, rows in groupby(found, key=itemgetter(slice(0, -2))):
-                account_id, *given = key
-                bodies = list(rows)
-                yield self._batch(
-                    account_id,
-                    [body for *_, body, _ in bodies],
-                    record_count=sum(count for *_, count in bodies),
-                    given=dict(zip(contract.given, given, strict=True)),
-                )
-
-    def _windows(self, table: str) -> Iterator[str]:
-        """Conditions that each some rows of a table meet, and together all that it has now."""
-        with self._connect() as con:
-            if not has_table(con, *table.split(".")):
-                return
-            (last,) = con.execute(f"SELECT max(rowid) FROM {table}").fetchone() or (None,)
-        end = 0 if last is None else last + 1
-        for start in range(0, end, RECORDS_PER_BATCH):
-            yield f"rowid >= {start} AND rowid < {min(start + RECORDS_PER_BATCH, end)}"
-
-    def _batch(self, account_id: str, bodies: Sequence[str], *, record_count: int, given: dict[str, str]) -> Batch:
-        return Batch(
-            account_id=account_id,
-            bodies=tuple(body.encode() for body in bodies),
-            records_path="$.response",
-            record_count=record_count,
-            cursor=Cursor.from_state(self._cursors.get(account_id, {})),
-            given=given,
-        )
-
-
-class SetAsideReader(PayloadReader):
-    """One stream's records of the quarantine that can be read now: those that follow the contract, as it is today.
-
-    A record whose object has been read since is not given: it is an older version. `no_longer_set_aside` has it all
-    the same; these are the `content_hash` of what has to leave the quarantine once what was given is loaded.
-    """
-
-    def __init__(self, stream: Stream, connect: Connect, cursors: dict[str, dict[str, str]]) -> None:
-        super().__init__(stream, connect, cursors)
         self.no_longer_set_aside: list[str] = []
 
     def _read(self, state: dict[str, Any]) -> Iterator[Batch]:  # noqa: ARG002 - where the API was left makes no difference
@@ -110,8 +61,17 @@ class SetAsideReader(PayloadReader):
             self.no_longer_set_aside += hashes
             given = [(account_id, text) for account_id, content_hash, text in readable if content_hash not in older]
             for account_id, rows in groupby(given, key=itemgetter(0)):
-                bodies = [_body(text) for _, text in rows]
-                yield self._batch(account_id, bodies, record_count=len(bodies), given={})
+                bodies = tuple(_body(text).encode() for _, text in rows)
+                cursor = Cursor.from_state(self._cursors.get(account_id, {}))
+                yield Batch(account_id, bodies, "$.response", len(bodies), cursor)
+
+    def _windows(self, table: str) -> Iterator[str]:
+        """Conditions that each some rows of a table meet, and together all that it has now."""
+        with self._connect() as con:
+            (last,) = con.execute(f"SELECT max(rowid) FROM {table}").fetchone() or (None,)
+        end = 0 if last is None else last + 1
+        for start in range(0, end, RECORDS_PER_BATCH):
+            yield f"rowid >= {start} AND rowid < {min(start + RECORDS_PER_BATCH, end)}"
 
     def _is_readable(self, text: str) -> bool:
         try:

@@ -1,0 +1,153 @@
+"""Makes the rows of the normalised tables from the payloads that were kept.
+
+The database writes them itself, without the loader: nothing has to be recovered, since the payloads are there. Some
+thousand objects at a time are written, with their lists, in one transaction. A rebuild that was stopped goes on where
+it was: an object that is as its payload makes it is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipelines.keeping import DATASET, RAW, has_table, keep_changes_of_shape, known_versions, make_table, transaction
+from pipelines.warehouse import LOAD_ID
+from transforms.drift import DOCUMENTED_VALUES, Drift
+from transforms.flatten import Flattening
+from transforms.selects import moment, quoted
+from transforms.tables import QUARANTINE
+from transforms.versions import unknown_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    import duckdb
+
+    from pipelines.source import Stream
+    from pipelines.warehouse import Warehouse
+    from transforms.contract import Contract
+    from transforms.personal_data import Policy
+
+LOCK_WAIT_SECONDS = 600
+"""How long a stream waits for another writer."""
+OBJECTS_AT_ONCE = 2_500
+"""Enough for the vectorised engine, little enough for memory."""
+MEMORY_LIMIT = "200MB"
+"""What the database may use; beyond it, it works on disk."""
+CHECKPOINT_THRESHOLD = "256MB"
+"""How much may lie in the log before it goes into the tables. Each time, the last rows of every table are written anew,
+so that the default of 16 MB takes as long as all the rest.
+"""
+
+
+@dataclass
+class RebuildReport:
+    """What a rebuild did: payloads read, by stream, and rows written, by table.
+
+    Rows that are as they have to be are not written.
+    """
+
+    record_counts: Counter[str] = field(default_factory=Counter)
+    row_counts: Counter[str] = field(default_factory=Counter)
+    quarantined_count: int = 0
+    drift: set[Drift] = field(default_factory=set)
+
+
+def rebuild(warehouse: Warehouse, streams: Sequence[Stream], *, loaded_at: datetime, policy: Policy) -> RebuildReport:
+    """Makes the rows of some streams from their payloads, stream by stream; the tables too, where they are not there.
+
+    Args:
+        warehouse: what holds the payloads. The writer lock is taken for a stream at a time.
+        streams: whose tables are made.
+        loaded_at: start of the run, UTC.
+        policy: what became of personal data when the payloads were kept.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
+    """
+    report = RebuildReport()
+    for stream in streams:
+        with (
+            warehouse.writer_lock("a replay", timeout_seconds=LOCK_WAIT_SECONDS),
+            warehouse.connect(read_only=False) as con,
+        ):
+            if not has_table(con, RAW, stream.contract.root.name):
+                report.record_counts[stream.name] = 0
+                continue
+            # A second thread would bring no speed here, and take half as much memory again.
+            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET threads = 1")
+            con.execute(f"SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
+            _rebuild(con, stream, report, loaded_at=loaded_at, policy=policy)
+    return report
+
+
+def _rebuild(
+    con: duckdb.DuckDBPyConnection, stream: Stream, report: RebuildReport, *, loaded_at: datetime, policy: Policy
+) -> None:
+    contract = stream.contract
+    with transaction(con):
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {DATASET}")
+        for table in contract.tables:
+            make_table(con, f"{DATASET}.{table.name}", (*table.all_columns, LOAD_ID))
+        make_table(con, f"{DATASET}.quarantine", (*QUARANTINE, LOAD_ID))
+    for payloads in _payloads(con, contract):
+        # A cursor is a connection of its own: what the work leaves in temporary tables goes with it.
+        with con.cursor() as at_once:
+            at_once.execute("SET TimeZone = 'UTC'")
+            flattening = Flattening(contract, at_once, loaded_at=loaded_at, policy=policy)
+            with transaction(at_once):
+                flattening.read_kept(payloads)
+                report.record_counts[stream.name] += flattening.object_count
+                flattening.leave_out(known_versions(at_once, contract.root, flattening.objects()))
+                report.row_counts.update(_write(at_once, flattening))
+                report.quarantined_count += _set_aside(at_once, flattening)
+            report.drift |= flattening.drift
+    with transaction(con):
+        report.drift |= _undocumented_values(con, contract, loaded_at)
+        keep_changes_of_shape(con, report.drift, seen_at=loaded_at)
+
+
+def _payloads(con: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[str]:
+    """The SELECTs that each give some payloads, and together all that there are now."""
+    table = f"{RAW}.{contract.root.name}"
+    key = ", ".join(map(quoted, contract.root.object_key))
+    (last,) = con.execute(f"SELECT max(rowid) FROM {table}").fetchone() or (None,)
+    end = 0 if last is None else last + 1
+    for start in range(0, end, OBJECTS_AT_ONCE):
+        rows = f"rowid >= {start} AND rowid < {min(start + OBJECTS_AT_ONCE, end)}"
+        yield f"SELECT {key}, payload FROM {table} WHERE {rows}"
+
+
+def _write(con: duckdb.DuckDBPyConnection, flattening: Flattening) -> dict[str, int]:
+    """Puts the rows of what is left in the place of those that the tables have; how many, by table."""
+    row_counts = {}
+    for table in flattening.contract.tables if flattening.object_count else ():
+        name = f"{DATASET}.{table.name}"
+        if not flattening.are_new:
+            key = ", ".join(map(quoted, table.object_key))
+            con.execute(f"DELETE FROM {name} WHERE ({key}) IN ({flattening.rewritten(table)})")
+        row_counts[table.name] = _insert(con, name, flattening.rows(table))
+    return row_counts
+
+
+def _set_aside(con: duckdb.DuckDBPyConnection, flattening: Flattening) -> int:
+    key = "account_id, object, content_hash"
+    con.execute(f"DELETE FROM {DATASET}.quarantine WHERE ({key}) IN (SELECT {key} FROM ({flattening.quarantine()}))")
+    return _insert(con, f"{DATASET}.quarantine", flattening.quarantine())
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> int:
+    """Without the loader's mark of a package: there is none, so none that could be unfinished."""
+    (count,) = con.execute(f"INSERT INTO {table} BY NAME {rows}").fetchone() or (0,)
+    return int(count)
+
+
+def _undocumented_values(con: duckdb.DuckDBPyConnection, contract: Contract, loaded_at: datetime) -> set[Drift]:
+    return {
+        Drift(table.name, (column,), DOCUMENTED_VALUES, value)
+        for table in contract.tables
+        if (query := unknown_values(table, f"FROM {DATASET}.{table.name} WHERE _loaded_at = {moment(loaded_at)}"))
+        for column, value in con.execute(query).fetchall()
+    }
