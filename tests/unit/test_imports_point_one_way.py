@@ -17,7 +17,7 @@ LAYERS = (
     {"pipelines.cli"},
     {"pipelines.flows", "pipelines.progress"},
     {"pipelines.run"},
-    {"pipelines.load", "pipelines.transform", "pipelines.logs"},
+    {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
     {"pipelines.source", "pipelines.warehouse"},
     {"pipelines.keeping"},
     {"pipelines.api", "pipelines.settings", "pipelines.tables", "transforms"},
