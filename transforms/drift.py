@@ -91,14 +91,14 @@ def read(contract: Contract, body: str | bytes, records_path: str, *, keeps_unde
     """
     records = read_records(body, records_path)
     if is_as_declared(contract, body, records_path):
-        return Reading([*map(bytes, records)], [None] * len(records), [], set())
+        return Reading(records, [None] * len(records), [], set())
     return fit(contract, records, keeps_undeclared=keeps_undeclared)
 
 
 # --- the strict reader ---
 
 
-def read_records(body: str | bytes, records_path: str) -> list[msgspec.Raw]:
+def read_records(body: str | bytes, records_path: str) -> list[bytes]:
     """The records of a response body, each as its JSON text.
 
     Raises:
@@ -107,22 +107,31 @@ def read_records(body: str | bytes, records_path: str) -> list[msgspec.Raw]:
     records: Any = _reader(records_path, msgspec.Raw).decode(body)
     for name in _names(records_path):
         records = getattr(records, name)
-    return list[msgspec.Raw](records)
+    return [*map(bytes, records)]
 
 
 def is_as_declared(contract: Contract, body: str | bytes, records_path: str) -> bool:
     """Whether every record of a body has its key, and only declared fields with values of the declared kinds."""
-    return _accepts(contract, _reader(records_path, _strict_type(contract)), body)
+    if not _accepts(_reader(records_path, _strict_type(contract)), body):
+        return False
+    text = body.encode() if isinstance(body, str) else body
+    # Several records may well spell a field differently; it is one that does so by itself which has to be looked at.
+    return not _spells_twice(contract, text) or not any(
+        _spells_twice(contract, record) for record in read_records(text, records_path)
+    )
 
 
-def _accepts(contract: Contract, reader: msgspec.json.Decoder[Any], text: str | bytes) -> bool:
+def _accepts(reader: msgspec.json.Decoder[Any], text: str | bytes) -> bool:
     try:
         reader.decode(text)
     except msgspec.ValidationError:
         return False
-    sent = text.encode() if isinstance(text, str) else text
-    # Of two spellings of one field only one counts; the other has to be kept, should it say something else.
-    return not any(all(spelling in sent for spelling in spellings) for spellings in _spellings(contract))
+    return True
+
+
+def _spells_twice(contract: Contract, text: bytes) -> bool:
+    """Whether a text may have a field in two spellings: one counts, the other is kept if it says something else."""
+    return any(one in text and other in text for one, other in _spellings(contract))
 
 
 @cache
@@ -231,13 +240,13 @@ def _below(keys: frozenset[tuple[str, ...]], name: str) -> frozenset[tuple[str, 
 # --- records that differ ---
 
 
-def fit(contract: Contract, records: list[msgspec.Raw], *, keeps_undeclared: bool = True) -> Reading:
+def fit(contract: Contract, records: list[bytes], *, keeps_undeclared: bool = True) -> Reading:
     """Makes the records of a refused body fit the contract."""
     reader = _record_reader(contract)
     reading = Reading([], [], [], set())
-    for record in map(bytes, records):
+    for record in records:
         try:
-            is_declared = _accepts(contract, reader, record)
+            is_declared = _accepts(reader, record) and not _spells_twice(contract, record)
             fitted = None if is_declared else _made_to_fit(contract, record, reading.drift, keeps_undeclared)
         except _Unreadable as reason:
             reading.unreadable.append((record, str(reason)))

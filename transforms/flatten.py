@@ -14,7 +14,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import msgspec
 import pyarrow as pa
 
 from transforms import selects
@@ -134,7 +133,7 @@ class Flattening:
             if is_as_declared(self.contract, f'{{"kept":[{",".join(texts)}]}}', "$.kept"):
                 continue
             for place, text in enumerate(texts, first):
-                reading = fit(self.contract, [msgspec.Raw(text.encode())], keeps_undeclared=self._policy.keeps)
+                reading = fit(self.contract, [text.encode()], keeps_undeclared=self._policy.keeps)
                 self.drift |= reading.drift
                 for _, reason in reading.unreadable:
                     is_readable[place] = False
