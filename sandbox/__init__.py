@@ -5,7 +5,8 @@
 """
 
 from sandbox.behaviour import Behaviour
+from sandbox.later_changes import DailyChanges
 from sandbox.sandbox import DEFAULT_NOW, Sandbox
 from sandbox.server import Server
 
-__all__ = ["DEFAULT_NOW", "Behaviour", "Sandbox", "Server"]
+__all__ = ["DEFAULT_NOW", "Behaviour", "DailyChanges", "Sandbox", "Server"]

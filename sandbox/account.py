@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -12,14 +12,30 @@ import numpy as np
 from sandbox.acts import Act, apply
 from sandbox.cases import CATEGORY, SERVICE, CaseBook, StatusChanges, bind, render_case, title_of
 from sandbox.channels import CHANNELS
-from sandbox.history import DAY, NEVER, Flags, History, Slot, expected_count, plan
+from sandbox.history import (
+    DAY,
+    NEVER,
+    REPLY_SLOTS,
+    STATUS_SLOTS,
+    STATUSES,
+    Flags,
+    History,
+    Slot,
+    expected_count,
+    plan,
+)
 from sandbox.hours import Instants
+from sandbox.later_changes import DailyChanges, LaterChanges
 from sandbox.mentions import Json, case_id, mention_id, render, text_of
 from sandbox.organisation import Organisation, User
 
-STATUSES = ("new", "pending", "done")
-_STATUS_SLOTS = ((Slot.PENDING, 1), (Slot.RESOLVE, 2), (Slot.REOPEN, 0), (Slot.SECOND_RESOLVE, 2))
-_REPLY_SLOTS = (Slot.BOT_REPLY, Slot.REPLY, Slot.SECOND_REPLY)
+
+class Added(NamedTuple):
+    """A message that a test added: its date, from when on it is listed, and what is served."""
+
+    added_at: int
+    arrives_at: int
+    raw: Json
 
 
 class Messages(ABC):
@@ -35,11 +51,12 @@ class Messages(ABC):
     kind: Literal["mentions", "cases"] = "mentions"
     history: History
 
-    def __init__(self, organisation: Organisation, seed: int) -> None:
+    def __init__(self, organisation: Organisation, seed: int, daily: DailyChanges) -> None:
         self.organisation = organisation
         self.id = organisation.account_id
         self.seed = seed
-        self.added: list[tuple[int, Json]] = []
+        self.later = LaterChanges(organisation, seed, daily)
+        self.added: list[Added] = []
         self.acts: dict[str, list[Act]] = {}
         self.edits: dict[str, Json] = {}
         self.deleted: set[str] = set()
@@ -74,15 +91,15 @@ class Messages(ABC):
         return self._texts[:row_count]
 
     def render_planned(self, row: int, now: int) -> Json:
-        """A planned message as the API shows it, with what a test did to it."""
+        """A planned message as the API shows it, with what a test and the clock did to it."""
         touched = bool(self.acts or self.edits)
         unique_id = self.unique_id(row) if touched else ""
-        mention = self._render(row, now, self.acts.get(unique_id, []))
+        mention = self._render(row, now, [*self.later.of_row(row, now), *self.acts.get(unique_id, [])])
         return merged(mention, self.edits[unique_id]) if unique_id in self.edits else mention
 
     def render_added(self, position: int, now: int) -> Json:
         """A message that a test added, as given, with what a test did to it afterwards."""
-        mention = deepcopy(self.added[position][1])
+        mention = deepcopy(self.added[position].raw)
         unique_id = mention["unique_id"]
         for act in self.acts.get(unique_id, []):
             if act.at <= now:
@@ -105,12 +122,14 @@ class Messages(ABC):
 class Account(Messages):
     """An account of the sandbox: its organisation, its inbox and, drawn from that, everything else that it holds."""
 
-    def __init__(self, organisation: Organisation, *, seed: int, now: int, mentions: int, days: int) -> None:
-        super().__init__(organisation, seed)
+    def __init__(
+        self, organisation: Organisation, *, seed: int, now: int, mentions: int, days: int, daily: DailyChanges
+    ) -> None:
+        super().__init__(organisation, seed, daily)
         self._founded_at = now
         self._per_day = mentions / days
         self._authors = max(40, mentions // 3)
-        self.history: History = plan(
+        founding = plan(
             organisation,
             seed=seed,
             span=0,
@@ -119,6 +138,7 @@ class Account(Messages):
             count=mentions,
             authors=self._authors,
         )
+        self.history: History = self.later.with_stragglers(founding, 0, days)
         self._spans = 0
         self.cases = Cases(self)
 
@@ -158,7 +178,8 @@ class Account(Messages):
                 count=count,
                 authors=self._authors,
             )
-            self.history = self.history.followed_by(later)
+            self.later.grow(self.history, self._spans, start)
+            self.history = self.history.followed_by(self.later.with_stragglers(later, self._spans, 1))
 
     def _grow(self, now: int) -> None:
         self.grow(now)
@@ -187,7 +208,7 @@ class Cases(Messages):
     kind = "cases"
 
     def __init__(self, account: Account) -> None:
-        super().__init__(account.organisation, account.seed)
+        super().__init__(account.organisation, account.seed, DailyChanges())
         self.account = account
         self.book: CaseBook
         self._bound: tuple[int, int] | None = None
@@ -234,11 +255,11 @@ class State:
         self.now = now
         self.revision = account.revision
         self.planned = int(np.searchsorted(account.history.added_at, now, side="right"))
-        self.added = [position for position, (added_at, _) in enumerate(account.added) if added_at <= now]
+        self.added = [position for position, each in enumerate(account.added) if each.arrives_at <= now]
         self.size = self.planned + len(self.added)
         self.orders: dict[str, Instants] = {}
         self.measures: dict[str, Instants] = {}
-        added_at = [account.added[position][0] for position in self.added]
+        added_at = [account.added[position].added_at for position in self.added]
         self.added_at: Instants = np.concatenate(
             [account.history.added_at[: self.planned], np.array(added_at, dtype=np.int64)]
         )
@@ -257,8 +278,12 @@ class State:
 
     @cached_property
     def alive(self) -> Flags:
-        """Rows that nobody has deleted, of topics that are there."""
+        """Rows that have arrived and that nobody has deleted, of topics that are there."""
         alive = ~np.isin(self.topic_id, list(self.organisation.closed_topic_ids))
+        history = self.account.history
+        here = (history.arrives_at[: self.planned] <= self.now) & (history.leaves_at[: self.planned] > self.now)
+        _, absent = self.account.later.absences.latest(self.now, self.planned)
+        alive[: self.planned] &= here & (absent != 1)
         for unique_id in self.account.deleted:
             row = self.row(unique_id)
             if row is not None:
@@ -270,14 +295,28 @@ class State:
         """The topic of each row."""
         ids = np.array([topic.id for topic in self.organisation.topics], dtype=np.int64)
         planned = ids[self.account.history.topic[: self.planned]]
-        added = [int(self.account.added[position][1]["topic"]["id"]) for position in self.added]
+        added = [int(self.account.added[position].raw["topic"]["id"]) for position in self.added]
         return np.concatenate([planned, np.array(added, dtype=np.int64)])
+
+    def dates(self, which: Literal["added", "published"]) -> Instants:
+        """When each row was added or published."""
+        return self.added_at if which == "added" else self.published_at
+
+    @cached_property
+    def published_at(self) -> Instants:
+        """When each row was published, also where the API does not show it; an added one may only tell when added."""
+        published_at = self.added_at.copy()
+        published_at[: self.planned] = self.account.history.published_at[: self.planned]
+        for row, mention in self.touched.items():
+            shown = (mention.get("date") or {}).get("published")
+            published_at[row] = published_at[row] if shown is None else shown
+        return published_at
 
     @cached_property
     def tie_breaker(self) -> Instants:
         """A fixed order of rows that has nothing to do with time."""
         planned = self.account.history.serial[: self.planned] * 2_654_435_761 + self.topic_id[: self.planned] * 40_503
-        added = [crc32(self.account.added[position][1]["unique_id"].encode()) for position in self.added]
+        added = [crc32(self.account.added[position].raw["unique_id"].encode()) for position in self.added]
         return np.concatenate([planned % 2**32, np.array(added, dtype=np.int64)])
 
     @cached_property
@@ -289,21 +328,25 @@ class State:
     @cached_property
     def status(self) -> Instants:
         """Positions in STATUSES."""
-        status = np.where(self.account.history.brand[: self.planned], 2, 0)
-        for slot, value in _STATUS_SLOTS:
-            status = np.where(self.done_by_now[:, slot] >= 0, value, status)
+        since, held = self.account.later.statuses.latest(self.now, self.planned)
+        status = np.where(since >= 0, held, np.where(self.account.history.brand[: self.planned], 2, 0))
+        for slot, value in STATUS_SLOTS:
+            status = np.where(self.done_by_now[:, slot] > since, value, status)
         return self.column(status, lambda mention: _position(STATUSES, mention.get("status")))
 
     @cached_property
     def last_action_at(self) -> Instants:
         """When the newest action was; -1 without actions."""
-        return self.column(self.done_by_now.max(axis=1, initial=-1), lambda mention: _newest(_actions(mention)))
+        later, _ = self.account.later.actions.latest(self.now, self.planned)
+        latest = np.maximum(self.done_by_now.max(axis=1, initial=-1), later)
+        return self.column(latest, lambda mention: _newest(_actions(mention)))
 
     @cached_property
     def last_status_at(self) -> Instants:
         """When the status was last changed; -1 when never."""
-        slots = [slot for slot, _ in _STATUS_SLOTS]
-        latest = self.done_by_now[:, slots].max(axis=1, initial=-1)
+        slots = [slot for slot, _ in STATUS_SLOTS]
+        later, _ = self.account.later.status_actions.latest(self.now, self.planned)
+        latest = np.maximum(self.done_by_now[:, slots].max(axis=1, initial=-1), later)
         return self.column(
             latest, lambda mention: _newest(action for action in _actions(mention) if action["type"] == "status")
         )
@@ -341,8 +384,10 @@ class State:
     @cached_property
     def tags(self) -> Instants:
         """Tags of the planned rows as bits, without what a test did."""
-        history, happened, upto = self.account.history, self.done_by_now >= 0, slice(self.planned)
-        tags = history.tags_base[upto]
+        history, upto = self.account.history, slice(self.planned)
+        since, held = self.account.later.tags.latest(self.now, self.planned)
+        happened = self.done_by_now > since[:, None]
+        tags = np.where(since >= 0, held, history.tags_base[upto])
         tags = np.where(happened[:, Slot.AUTO_TAG], tags | history.tags_auto[upto], tags)
         tags = np.where(happened[:, Slot.TAG], tags & ~history.tags_removed[upto] | history.tags_agent[upto], tags)
         result: Instants = np.where(happened[:, Slot.LATE_TAG], tags | history.tags_late[upto], tags)
@@ -352,13 +397,27 @@ class State:
     def sentiment(self) -> Instants:
         """Sentiment of the planned rows (positions in SENTIMENTS), without what a test did."""
         history = self.account.history
-        changed = self.done_by_now[:, Slot.SENTIMENT] >= 0
-        return np.where(changed, history.sentiment_after[: self.planned], history.sentiment[: self.planned])
+        since, held = self.account.later.sentiments.latest(self.now, self.planned)
+        before = np.where(since >= 0, held, history.sentiment[: self.planned])
+        changed = self.done_by_now[:, Slot.SENTIMENT] > since
+        return np.where(changed, history.sentiment_after[: self.planned], before)
+
+    @cached_property
+    def erased(self) -> Flags:
+        """Rows whose text, attachments, place and author's name were emptied."""
+        _, silently = self.account.later.erasures.latest(self.now, self.planned)
+        erased = np.zeros(self.size, dtype=np.bool_)
+        erased[: self.planned] = (self.done_by_now[:, Slot.ERASE] >= 0) | (silently == 1)
+        for unique_id, acts in self.account.acts.items():
+            row = self.row(unique_id)
+            if row is not None and any(act.kind == "erase_pii_content" and act.at <= self.now for act in acts):
+                erased[row] = True
+        return erased
 
     def row(self, unique_id: str) -> int | None:
         """The row of a visible message, deleted or not."""
         for offset, position in enumerate(self.added):
-            if self.account.added[position][1]["unique_id"] == unique_id:
+            if self.account.added[position].raw["unique_id"] == unique_id:
                 return self.planned + offset
         row = self.account.planned_row(unique_id)
         return row if row is not None and row < self.planned else None
@@ -376,7 +435,7 @@ class State:
 
     @cached_property
     def _first_reply_at(self) -> Instants:
-        times = self.account.history.times[: self.planned][:, list(_REPLY_SLOTS)]
+        times = self.account.history.times[: self.planned][:, list(REPLY_SLOTS)]
         first: Instants = np.where(times <= self.now, times, NEVER).min(axis=1, initial=NEVER)
         return first
 

@@ -7,14 +7,22 @@ changing things that the API shows nowhere else, from long before the start on. 
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.account import Account
 from sandbox.diary import Diary
 from sandbox.draws import Draw
 from sandbox.history import DAY
+from sandbox.later_changes import Told
 from sandbox.reference import Change, Reference
 
 Json = dict[str, Any]
 
 _PAST_DAYS = 400
+
+MENTION_CHANGES = {
+    "mention_delete": "Deleted mention",
+    "service_mention_delete": "Mention was deleted on the network",
+    "mention_restore": "Restored mention",
+}
 
 _PREFIXES = {
     "users": "user",
@@ -57,13 +65,16 @@ _HABITS: tuple[tuple[str, str, bool, bool], ...] = (
 
 
 # Changes are numbered by where they come from, so no number depends on what else has happened.
-_HABITS_FROM, _LISTS_FROM, _RECORDED_FROM = 1_000_000_000, 2_000_000_000, 3_000_000_000
+_HABITS_FROM, _LISTS_FROM, _RECORDED_FROM, _MENTIONS_FROM = (10**9 * kind for kind in (1, 2, 3, 4))
 _HABITS_PER_DAY = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChange:
-    """A change. `user_id` is None when the product made it, `topic_id` when it is about no topic."""
+    """A change. `user_id` is None when the product made it, `topic_id` when it is about no topic.
+
+    `mention` is the `unique_id` of the mention that it is about, of which the API need not tell.
+    """
 
     id: int
     at: int
@@ -71,12 +82,14 @@ class AccountChange:
     description: str
     user_id: int | None = None
     topic_id: int | None = None
+    mention: str | None = None
 
 
 class AccountChanges:
     """The changes of one account."""
 
-    def __init__(self, reference: Reference, seed: int, now: int) -> None:
+    def __init__(self, account: Account, reference: Reference, seed: int, now: int) -> None:
+        self.account = account
         self.reference = reference
         self.organisation = reference.organisation
         self._identity = (seed, self.organisation.account_id, 11)
@@ -84,7 +97,14 @@ class AccountChanges:
         self._recorded: list[AccountChange] = []
 
     def record(
-        self, type_: str, description: str, at: int, *, user_id: int | None = None, topic_id: int | None = None
+        self,
+        type_: str,
+        description: str,
+        at: int,
+        *,
+        user_id: int | None = None,
+        topic_id: int | None = None,
+        mention: str | None = None,
     ) -> None:
         """Note a change that is not one of a reference list; without a user the product made it."""
         self._recorded.append(
@@ -95,6 +115,7 @@ class AccountChanges:
                 description=description,
                 user_id=user_id,
                 topic_id=topic_id,
+                mention=mention,
             )
         )
 
@@ -102,15 +123,20 @@ class AccountChanges:
         """The changes up to an instant, oldest first."""
         self.reference.catch_up(now)
         of_lists = [_of_list(number, change) for number, change in enumerate(self.reference.changes)]
-        changes = [change for change in [*of_lists, *self._recorded] if change.at <= now]
+        self.account.grow(now)
+        of_mentions = [self._of_mention(number, told) for number, told in enumerate(self.account.later.told)]
+        changes = [change for change in [*of_lists, *self._recorded, *of_mentions] if change.at <= now]
         return sorted([*self._diary.until(now), *changes], key=lambda change: (change.at, change.id))
 
-    def item(self, change: AccountChange, *, with_email: bool) -> Json:
+    def item(self, change: AccountChange, *, with_email: bool, names_mention: bool) -> Json:
         """Object history_item."""
         draw = Draw(*self._identity, change.id, 1)
         topic = next((each for each in self.organisation.topics if each.id == change.topic_id), None)
         about: Json = {} if topic is None else {"topic": topic, "project": topic.project}
-        shown: Json = {"id": change.id, "type": change.type, "description": change.description}
+        description = change.description
+        if change.mention is not None and names_mention:
+            description += f" {change.mention}"
+        shown: Json = {"id": change.id, "type": change.type, "description": description}
         for name in ("topic", "project"):
             if name in about:
                 shown[name] = {"id": about[name].id, "name": about[name].name}
@@ -123,6 +149,17 @@ class AccountChanges:
             shown["user"] = []
         shown["date"] = {"added": change.at}
         return shown
+
+    def _of_mention(self, number: int, told: Told) -> AccountChange:
+        return AccountChange(
+            id=_MENTIONS_FROM + number,
+            at=told.at,
+            type=told.type,
+            description=MENTION_CHANGES[told.type],
+            user_id=None if told.user is None else told.user.id,
+            topic_id=self.organisation.topics[self.account.history.topic[told.row]].id,
+            mention=self.account.unique_id(told.row),
+        )
 
     def _user(self, user_id: int, *, with_email: bool) -> Json:
         record = self.reference.records("users").get(user_id)

@@ -1,5 +1,6 @@
 """What people and automation do to a mention, and how each deed changes what the API shows of it."""
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,6 +42,7 @@ class Act:
     """One deed at an instant (unix seconds). The fields that a kind does not use stay empty.
 
     `user` is None for automation, which the API shows without the key or, when `empty_user`, as an empty PHP array.
+    A `silent` deed changes the mention and nothing tells of it. `addition` is what it writes behind the text.
     """
 
     kind: str
@@ -59,10 +61,15 @@ class Act:
     case: Json | None = None
     todo: Json | None = None
     handled_by: Json | None = None
+    silent: bool = False
+    addition: str | None = None
 
 
 def apply(mention: Json, act: Act, published_at: int | None) -> None:
     """Change a mention, as the API shows it, by one deed. Deeds are applied in the order in which they happen."""
+    if act.silent:
+        _EFFECTS[act.kind](mention, act)
+        return
     metadata = _METADATA.get(act.kind, _no_metadata)(mention, act)
     timestamps = mention["timestamps"] = mention.get("timestamps") or {}
     timestamps["handle_time"] = timestamps.get("handle_time", 0) + act.handle_seconds
@@ -204,6 +211,17 @@ def _erase(mention: Json, _act: Act) -> None:
     mention.pop("location", None)
 
 
+def _add_text(mention: Json, act: Act) -> None:
+    message, addition = mention["message"], act.addition
+    if addition is None or "content" not in message:
+        return
+    if "stripped_content" in message:
+        message["stripped_content"] += f"\n{addition}"
+        message["content"] += f"<p>{html.escape(addition)}</p>"
+    else:
+        message["content"] += f"\n{addition}"
+
+
 _EFFECTS: dict[str, Callable[[Json, Act], None]] = {
     "status": _set_status,
     "tag": _change_tags,
@@ -215,4 +233,5 @@ _EFFECTS: dict[str, Callable[[Json, Act], None]] = {
     "case_unlinked": _unlink_case,
     "mark_todo": _mark_todo,
     "erase_pii_content": _erase,
+    "updated": _add_text,
 }

@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -14,14 +16,14 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route, compile_path
 from starlette.types import Receive, Scope, Send
 
-from sandbox import control
+from sandbox import control, tokens
 from sandbox.endpoints import ENDPOINTS, Call
 from sandbox.errors import ApiError, not_found
 from sandbox.faults import Fault, spoil
-from sandbox.limits import Allowance
-from sandbox.requests import LoggedRequest, masked
+from sandbox.requests import SECRETS, LoggedRequest, masked
 
 if TYPE_CHECKING:
+    from sandbox.limits import Allowance
     from sandbox.sandbox import Sandbox
 
 METHODS = ["GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -63,21 +65,28 @@ class _Api:
             path = path.removeprefix("/api")
         parameters = _parameters(request.url.query, await request.body())
         with self.sandbox.lock:
+            if self.sandbox.before_request is not None:
+                self.sandbox.before_request(path)
             faults = self.sandbox.faults.strike(path)
         for fault in faults:
             if fault.kind == "delay":
                 await asyncio.sleep(fault.seconds)
         with self.sandbox.lock:
-            response = _Exchange(self.sandbox, request, path, parameters, faults).answer()
+            exchange = _Exchange(self.sandbox, request, path, parameters, faults)
+            response = exchange.answer()
             response.headers["Date"] = format_datetime(self.sandbox.now, usegmt=True)
             self.sandbox.requests.append(
                 LoggedRequest(
                     method=request.method,
                     path=request.url.path,
                     query=masked(request.url.query),
-                    parameters={name: value for name, value in parameters.items() if name != "access_token"},
+                    parameters={name: value for name, value in parameters.items() if name not in SECRETS},
                     status=response.status_code,
                     at=self.sandbox.now,
+                    user_id=exchange.user_id,
+                    token_number=exchange.token_number,
+                    is_counted=exchange.is_counted,
+                    frame_started_at=exchange.frame_started_at,
                 )
             )
         return response
@@ -96,7 +105,15 @@ class _Exchange:
         self.faults = {fault.kind: fault for fault in faults}
         self.now = sandbox.now_seconds
         self.allowance: Allowance | None = None
-        self.user_id = 0
+        self.user_id: int | None = None
+        self.token_number: int | None = None
+        self.is_counted = False
+
+    @property
+    def frame_started_at(self) -> datetime | None:
+        """When the frame of the rate limit began in which the request falls, UTC."""
+        started_at = None if self.allowance is None else self.allowance.frame_started_at
+        return None if started_at is None else datetime.fromtimestamp(started_at, tz=UTC)
 
     def answer(self) -> Response:
         """The answer, whatever happens."""
@@ -118,18 +135,19 @@ class _Exchange:
         return response
 
     def _success(self) -> Response:
+        if self.path == tokens.PATH:
+            return self._refreshed()
         token, in_query = self._token()
-        user = self.sandbox.user_of(token) if "expired_token" not in self.faults else None
-        if user is None:
-            raise ApiError(401, "invalid_token", "The access token is missing, unknown or expired.")
-        self.user_id = user.id
-        self._spend_call()
-        self._fail_on_demand()
-        if gateway := self.faults.get("html"):
-            page = _GATEWAY_PAGE.format(status=gateway.status)
-            return Response(page, gateway.status, media_type="text/html")
-        if self.request.method not in READ_METHODS:
-            raise ApiError(405, "invalid_http_method", f"{self.request.method} is not possible here.")
+        grant = self.sandbox.tokens.grant(token, self.now) if "expired_token" not in self.faults else None
+        user = None if grant is None else self.sandbox.user_of(grant)
+        if grant is None or user is None:
+            status, error = self.sandbox.behaviour.expired_token_error
+            raise ApiError(status, error, "The access token is missing, unknown or expired.")
+        self.user_id, self.token_number = user.id, grant.number
+        self._spend_call(user.id)
+        if failure := self._failure_on_demand():
+            return failure
+        self._check_method()
         handler, path_parameters = _route(self.path)
         call = Call(
             sandbox=self.sandbox,
@@ -141,6 +159,7 @@ class _Exchange:
             base_url=f"{self.request.url.scheme}://{self.request.url.netloc}",
             token=token,
             token_in_query=in_query,
+            shift_count=self.faults["shifted_page"].amount if "shifted_page" in self.faults else 0,
         )
         if self.path != "/me" and "accounts_read" not in self.sandbox.scopes:
             raise ApiError(403, "no_permission", "The token lacks the scope accounts_read.")
@@ -155,30 +174,51 @@ class _Exchange:
             return token.strip(), False
         return self.parameters.get("access_token", ""), True
 
-    def _spend_call(self) -> None:
+    def _refreshed(self) -> Response:
+        """New tokens: a flat answer, without the envelope and without the rate limit."""
+        if failure := self._failure_on_demand():
+            return failure
+        self._check_method()
+        try:
+            return self._json(self.sandbox.tokens.refresh(self.parameters, self.now, self.sandbox.behaviour), 200)
+        except ApiError as error:
+            return self._json({"error": error.error, "error_description": error.description}, error.status)
+
+    def _check_method(self) -> None:
+        if self.request.method not in READ_METHODS:
+            raise ApiError(405, "invalid_http_method", f"{self.request.method} is not possible here.")
+
+    def _spend_call(self, user_id: int) -> None:
         behaviour = self.sandbox.behaviour
-        self.allowance = self.sandbox.rate_limit.spend(self.user_id, self.now, behaviour.rate_window)
+        self.allowance = self.sandbox.rate_limit.spend(user_id, self.now, behaviour.rate_window)
+        self.is_counted = self.allowance.allowed
         if not self.allowance.allowed:
             raise ApiError(400, "rate_limit_reached", "The rate limit of this user is reached.")
 
-    def _fail_on_demand(self) -> None:
+    def _failure_on_demand(self) -> Response | None:
+        """What a fault answers in place of the API; an error of the API's own is raised."""
         if "throttle" in self.faults:
             raise ApiError(400, "rate_limit_reached", "The rate limit of this user is reached.")
         if fault := self.faults.get("status"):
             raise ApiError(fault.status, "internal_server_error", "Something went wrong on our side.")
+        if gateway := self.faults.get("html"):
+            page = _GATEWAY_PAGE.format(status=gateway.status)
+            return Response(page, gateway.status, media_type="text/html")
+        return None
 
     def _enveloped(self, payload: Any) -> Response:
         meta: dict[str, Any] = {"code": 200}
         headers = self._limit_headers()
         known = self.request.headers.get("if-none-match") or self.request.headers.get("etag")
-        if known is not None:
+        if known is not None and self.sandbox.behaviour.honours_etag:
             fingerprint = hashlib.blake2b(digest_size=16)
             fingerprint.update(f"{self.path}?{sorted(self.parameters.items())}".encode())
             fingerprint.update(orjson.dumps(payload))
             etag = fingerprint.hexdigest()
             if known.removeprefix("W/").strip('"') == etag:
-                if not self.sandbox.behaviour.not_modified_costs_a_call:
+                if not self.sandbox.behaviour.not_modified_costs_a_call and self.user_id is not None:
                     self.sandbox.rate_limit.refund(self.user_id)
+                    self.is_counted = False
                 return Response(status_code=304, headers=headers | {"Etag": etag})
             meta["etag"] = etag
             headers |= {"Etag": etag}
@@ -189,7 +229,7 @@ class _Exchange:
             return {}
         fault = self.faults.get("throttle")
         if fault is not None:
-            throttled = Allowance(False, self.allowance.limit, 0, self.allowance.reset_at)
+            throttled = replace(self.allowance, allowed=False, remaining=0)
             return throttled.headers(with_reset=fault.reset)
         with_reset = self.allowance.allowed or self.sandbox.behaviour.reset_header_when_throttled
         return self.allowance.headers(with_reset=with_reset)

@@ -136,6 +136,8 @@ def _as_messages(history: History, openers: Instants, opened_at: Instants, cut_s
     columns |= {
         "added_at": opened_at,
         "published_at": opened_at,
+        "arrives_at": opened_at,
+        "leaves_at": np.full(len(openers), NEVER, dtype=np.int64),
         "followers": np.full(len(openers), -1, dtype=np.int64),
         "brand": np.zeros(len(openers), dtype=np.bool_),
         "by_automation": np.zeros(len(openers), dtype=np.bool_),

@@ -131,17 +131,17 @@ class ContactState:
         self.revision = contacts.revision
         planned = contacts.account.state(now).planned  # plans the history as far as it is looked at here
         history = contacts.account.history
-        channel = history.channel[:planned]
-        rows = np.flatnonzero(_KNOWN[channel] & ~history.brand[:planned])
-        numbers, first, group = np.unique(
+        channel, arrives_at = history.channel[:planned], history.arrives_at[:planned]
+        rows = np.flatnonzero(_KNOWN[channel] & ~history.brand[:planned] & (arrives_at <= now))
+        numbers, group = np.unique(
             contacts.number_of(1, 0) * channel[rows] + contacts.number_of(0, 1) * history.author[rows],
-            return_index=True,
             return_inverse=True,
         )
         self.numbers: Instants = numbers
-        self.added_at: Instants = history.added_at[rows[first]]
+        self.added_at: Instants = np.full(len(numbers), NEVER, dtype=np.int64)
         self.written_at: Instants = np.zeros(len(numbers), dtype=np.int64)
-        np.maximum.at(self.written_at, group, history.added_at[rows])
+        np.minimum.at(self.added_at, group, arrives_at[rows])
+        np.maximum.at(self.written_at, group, arrives_at[rows])
 
     @cached_property
     def filled_in_at(self) -> Instants:

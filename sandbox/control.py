@@ -1,6 +1,7 @@
 """Control of a running sandbox from another process, under /_sandbox/: no token, no rate limit, no log."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -57,9 +58,7 @@ class _Control:
         return JSONResponse([])
 
     async def read_requests(self, _request: Request) -> Response:
-        return JSONResponse(
-            [asdict(request) | {"at": request.at.isoformat()} for request in list(self.sandbox.requests)]
-        )
+        return JSONResponse([_as_json(asdict(request)) for request in list(self.sandbox.requests)])
 
     async def read_accounts(self, _request: Request) -> Response:
         return JSONResponse(list(self.sandbox.account_ids))
@@ -73,6 +72,10 @@ class _Control:
     def _clock(self) -> Response:
         now = self.sandbox.now
         return JSONResponse({"now": now.isoformat(), "unix": int(now.timestamp())})
+
+
+def _as_json(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
 
 
 def _refused(reason: str, status: int = 400) -> Response:

@@ -21,6 +21,7 @@ from sandbox.channels import CHANNELS
 from sandbox.draws import Draws
 from sandbox.history import NEVER, Flags, Slot
 from sandbox.hours import Instants
+from sandbox.later_changes import Timeline
 from sandbox.mentions import APPLICATIONS, HASHTAGS, PLACES, SITES
 from sandbox.organisation import LANGUAGES, SENTIMENTS, profile_id
 
@@ -135,18 +136,18 @@ def by_field(state: State, field: str, chosen: Flags, size: int) -> list[Segment
 def cells(
     state: State,
     segment: Segment,
-    keys: Keys,
+    bucket: Instants,
+    size: int,
     value: str,
     *,
     average: Literal["mean", "median"],
     without: Literal["null", "zero"],
 ) -> list[Any]:
-    """The values of a segment, one a key.
+    """The values of a segment, one for each of so many keys; `bucket` is the key of each of its rows.
 
     `mentions` counts, `author_id_cardinality` counts different authors and `followers` adds up; the others are averages
     over the mentions that have the value.
     """
-    bucket, size = keys.of(state.added_at[segment.rows]), len(keys.shown)
     if value == "mentions":
         return list(np.bincount(bucket, minlength=size).tolist())
     if value == "author_id_cardinality":
@@ -177,10 +178,14 @@ def _measure(state: State, name: str, measure: Callable[[State], Instants]) -> I
     return state.measures[name]
 
 
-def _since_publication(state: State, slots: Sequence[Slot], kind: Callable[[Json], bool]) -> Instants:
+def _since_publication(
+    state: State, slots: Sequence[Slot], kind: Callable[[Json], bool], later: Timeline | None = None
+) -> Instants:
     """Seconds from publication to the first of some deeds; -1 when there is none."""
     history = state.account.history
     first = history.times[: state.planned, list(slots)].min(axis=1, initial=NEVER)
+    if later is not None:
+        first = np.minimum(first, later.first(state.now, state.planned))
     published_at = history.published_at[: state.planned]
     seconds = np.full(state.size, -1, dtype=np.int64)
     seconds[: state.planned] = np.where(first <= state.now, first - published_at, -1)
@@ -194,7 +199,7 @@ def _since_publication(state: State, slots: Sequence[Slot], kind: Callable[[Json
 def _rating(state: State) -> Instants:
     rating = np.full(state.planned, -1, dtype=np.int64)
     if state.account.kind == "mentions":
-        rated = _REVIEW[_channel(state)] & ~_erased(state)
+        rated = _REVIEW[_channel(state)] & ~state.erased[: state.planned]
         rating = np.where(rated, 1 + _messages(state).below(5, "rating"), -1)
     return state.column(rating, _shown_rating)
 
@@ -265,9 +270,14 @@ _MEASURES: dict[str, Callable[[State], Instants]] = {
         lambda action: action["type"] == "status" and action["metadata"]["status"] == "done",
     ),
     "assign_time": lambda state: _since_publication(
-        state, (Slot.AUTO_ASSIGN, Slot.ASSIGN, Slot.REASSIGN), lambda action: action["type"] == "assign"
+        state,
+        (Slot.AUTO_ASSIGN, Slot.ASSIGN, Slot.REASSIGN),
+        lambda action: action["type"] == "assign",
+        state.account.later.assignments,
     ),
-    "first_action_time": lambda state: _since_publication(state, tuple(Slot), lambda _action: True),
+    "first_action_time": lambda state: _since_publication(
+        state, tuple(Slot), lambda _action: True, state.account.later.actions
+    ),
 }
 
 
@@ -276,11 +286,6 @@ _MEASURES: dict[str, Callable[[State], Instants]] = {
 
 def _channel(state: State) -> Instants:
     return state.account.history.channel[: state.planned]
-
-
-def _erased(state: State) -> Flags:
-    erased: Flags = state.done_by_now[:, Slot.ERASE] >= 0
-    return erased
 
 
 def _messages(state: State) -> Draws:
@@ -406,7 +411,7 @@ def _applications(state: State) -> tuple[Sequence[str], Instants]:
 
 def _hashtags(state: State) -> tuple[Sequence[str], Instants]:
     draws, channel = _messages(state), _channel(state)
-    told = ~_PRIVATE[channel] & ~_REVIEW[channel] & ~_STRIPPED[channel] & ~_erased(state)
+    told = ~_PRIVATE[channel] & ~_REVIEW[channel] & ~_STRIPPED[channel] & ~state.erased[: state.planned]
     told &= draws.chance(0.3, "entities")
     return HASHTAGS, np.where(told, draws.below(len(HASHTAGS), "hashtag"), -1)
 
@@ -419,7 +424,7 @@ def _shown_hashtag(mention: Json) -> Any:
 def _places(part: int, *, in_town: bool) -> Callable[[State], tuple[Sequence[str], Instants]]:
     def field(state: State) -> tuple[Sequence[str], Instants]:
         draws = _messages(state)
-        told = ~_STRIPPED[_channel(state)] & ~_erased(state) & draws.chance(0.3, "location")
+        told = ~_STRIPPED[_channel(state)] & ~state.erased[: state.planned] & draws.chance(0.3, "location")
         if in_town:
             told &= draws.chance(0.7, "city")
         return [str(place[part]) for place in PLACES], np.where(told, draws.below(len(PLACES), "place"), -1)

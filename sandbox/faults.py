@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+from urllib.parse import parse_qsl, urlencode
 
 Json = dict[str, Any]
 FaultKind = Literal[
@@ -14,6 +15,9 @@ FaultKind = Literal[
     "expired_token",
     "foreign_next_url",
     "looping_next_url",
+    "first_page_again",
+    "shifted_page",
+    "wrong_count",
     "unknown_field",
     "changed_type",
     "unreadable_record",
@@ -32,7 +36,8 @@ class Fault:
     Attributes:
         kind: what happens. `status` is an API error with that HTTP status, `html` a gateway's page, `cut_json` a whole
             answer whose JSON stops half-way, `cut_connection` a connection that closes half-way, `empty_page` a page
-            without rows that yet has a next page; the other names speak for themselves.
+            without rows that yet has a next page, `looping_next_url` a page whose next page is itself and
+            `first_page_again` one whose next page is the first; the other names speak for themselves.
         times: how often; None for every time.
         status: HTTP status of `status` and `html`.
         seconds: how long a `delay` waits before the request is served.
@@ -40,6 +45,8 @@ class Fault:
         where: where `unknown_field` adds its field: the record, its objects, the elements of its lists.
         field: the dotted path whose value `changed_type` replaces, where its parent exists.
         value: the replacement.
+        amount: how much a `wrong_count` is larger than it should be, and how many rows a `shifted_page` (any but the
+            first) begins too late; both may be negative.
         record: what `unreadable_record` puts among the records.
     """
 
@@ -53,6 +60,7 @@ class Fault:
     where: tuple[Literal["top", "nested", "list"], ...] = ("top", "nested", "list")
     field: str = "timestamps.response_time"
     value: Any = "n/a"
+    amount: int = 1
     record: Any = "not a record"
 
     def strikes(self, path: str) -> bool:
@@ -111,6 +119,12 @@ def spoil(response: Any, fault: Fault, url: str) -> None:
         response["paging"] = {"next_url": f"{FOREIGN_HOST}/api{url[url.index('/', len('https://')) :]}"}
     elif fault.kind == "looping_next_url":
         response["paging"] = {"next_url": url}
+    elif fault.kind == "first_page_again":
+        address, _, query = url.partition("?")
+        pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "page_token"]
+        response["paging"] = {"next_url": f"{address}?{urlencode(pairs)}"}
+    elif fault.kind == "wrong_count":
+        response["count"] = max(response["count"] + fault.amount, 0)
     else:
         for record in records:
             if isinstance(record, dict):

@@ -6,7 +6,7 @@ history grows span by span as the clock moves and never changes what it said bef
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,11 @@ class Slot(IntEnum):
     ERASE = 24
 
 
+STATUSES: tuple[Literal["new", "pending", "done"], ...] = ("new", "pending", "done")
+# The slots that set a status, with its position in STATUSES, and those that reply.
+STATUS_SLOTS = ((Slot.PENDING, 1), (Slot.RESOLVE, 2), (Slot.REOPEN, 0), (Slot.SECOND_RESOLVE, 2))
+REPLY_SLOTS = (Slot.BOT_REPLY, Slot.REPLY, Slot.SECOND_REPLY)
+
 # What can happen to a case after it was opened.
 CASE_SLOTS = (
     *(Slot.ASSIGN, Slot.PRIORITY, Slot.NOTE, Slot.TAG, Slot.PENDING, Slot.REPLY, Slot.RESOLVE),
@@ -77,12 +82,15 @@ class History:
 
     `topic`, `channel`, `language` and the agents are positions in their lists, the tag columns are sets of positions of
     tags as bits. `times[:, slot]` is when that slot happens, or NEVER. Messages found by two topics share a `serial`.
+    `arrives_at` and `leaves_at` bound the time in which a message is listed: late arrivals come after `added_at`.
     `case_times[:, index]` is when CASE_SLOTS[index] happens to the case that this message opens, should it open one.
     """
 
     serial: Instants
     added_at: Instants
     published_at: Instants
+    arrives_at: Instants
+    leaves_at: Instants
     topic: Instants
     channel: Instants
     language: Instants
@@ -149,6 +157,7 @@ def plan(
     _copy_into_other_topics(dice, columns)
     order = np.lexsort((columns["serial"], columns["added_at"]))
     columns = {name: values[order] for name, values in columns.items()}
+    columns |= {"arrives_at": columns["added_at"], "leaves_at": np.full(count, NEVER, dtype=np.int64)}
     columns |= _tags(dice, organisation)
     lives = _Lives(dice, organisation, columns)
     columns |= lives.columns()

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -10,15 +10,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from sandbox.account import STATUSES, State
+from sandbox.account import State
+from sandbox.behaviour import Behaviour
 from sandbox.channels import CHANNELS
 from sandbox.errors import invalid_parameter
-from sandbox.history import Flags, Slot
+from sandbox.history import STATUSES, Flags
 from sandbox.hours import Instants
 from sandbox.organisation import LANGUAGES, SENTIMENTS, profile_id
 
 Json = dict[str, Any]
 Word = TypeVar("Word")
+
+USUAL = Behaviour()
 
 _PAGE_TOKEN = re.compile(r"a:2:\{i:0;i:(\d+);i:1;a:0:\{\}\}")
 _TOKEN = re.compile(
@@ -53,14 +56,22 @@ def date_parameter(parameters: Mapping[str, str], name: str, default: int, zone:
         raise invalid_parameter(name, text, "an ISO 8601 date") from None
 
 
-def limit_parameter(parameters: Mapping[str, str], default: int, lowest: int, highest: int) -> int:
+def limit_parameter(
+    parameters: Mapping[str, str], default: int, lowest: int, highest: int, behaviour: Behaviour = USUAL
+) -> int:
     """The number of rows a page may have."""
     text = parameters.get("limit", "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+    if text == "0" and lowest == 0 and behaviour.zero_limit == "default":
+        return default
+    if lowest == 0 and behaviour.zero_limit == "refused":
+        lowest = 1
+    if not text.isascii() or not text.isdigit() or int(text) < lowest:
         raise invalid_parameter("limit", text, f"a whole number from {lowest} to {highest}")
-    return int(text)
+    if int(text) > highest and behaviour.too_large_limit == "refused":
+        raise invalid_parameter("limit", text, f"a whole number from {lowest} to {highest}")
+    return min(int(text), highest)
 
 
 def list_parameter(parameters: Mapping[str, str], name: str) -> list[str]:
@@ -93,7 +104,7 @@ def read_page_token(parameters: Mapping[str, str]) -> int:
 
 # --- order ---
 
-_SORTS: dict[str, Callable[[State], Instants]] = {
+SORTS: dict[str, Callable[[State], Instants]] = {
     "dateadd:desc": lambda state: -state.added_at,
     "dateadd:asc": lambda state: state.added_at,
     "followers:desc": lambda state: -state.followers,
@@ -104,12 +115,23 @@ _SORTS: dict[str, Callable[[State], Instants]] = {
 }
 
 
+def sort_parameter(
+    parameters: Mapping[str, str], known: Collection[str], default: str, behaviour: Behaviour = USUAL
+) -> str:
+    """The order that is asked for, or the default where the API ignores it."""
+    sort = parameters.get("sort") or default
+    treatment = behaviour.sorts.get(sort, "honoured" if sort in known else behaviour.unknown_sorts)
+    if treatment == "refused" or (treatment == "honoured" and sort not in known):
+        raise invalid_parameter("sort", sort, f"one of {', '.join(known)}")
+    return default if treatment == "ignored" else sort
+
+
 def ordered(state: State, sort: str) -> Instants:
     """All rows in the asked order; rows that lack the value come last, equal ones in a fixed order of no meaning."""
-    if sort not in _SORTS:
-        raise invalid_parameter("sort", sort, f"one of {', '.join(_SORTS)}")
+    if sort not in SORTS:
+        raise invalid_parameter("sort", sort, f"one of {', '.join(SORTS)}")
     if sort not in state.orders:
-        state.orders[sort] = np.lexsort((state.tie_breaker, _SORTS[sort](state)))
+        state.orders[sort] = np.lexsort((state.tie_breaker, SORTS[sort](state)))
     return state.orders[sort]
 
 
@@ -127,13 +149,13 @@ class _Word:
     mention: Callable[[State, Json, str], bool | None]
 
 
-def filtered(state: State, text: str) -> Flags:
+def filtered(state: State, text: str, behaviour: Behaviour = USUAL) -> Flags:
     """Which rows a filter selects; an empty one selects all.
 
     Raises:
         ApiError: `invalid_parameter` when the filter cannot be read or has a word that is not known.
     """
-    return _read(text, state.size, _WORDS, lambda word, value: _selected(state, word, value))
+    return _read(text, state.size, _WORDS, lambda word, value: _selected(state, word, value), behaviour)
 
 
 def filtered_objects(objects: list[Json], text: str, words: Mapping[str, Callable[[Json, str], bool]]) -> Flags:
@@ -149,10 +171,16 @@ def filtered_objects(objects: list[Json], text: str, words: Mapping[str, Callabl
     return _read(text, len(objects), words, select)
 
 
-def _read(text: str, size: int, words: Mapping[str, Word], select: Callable[[Word, str], Flags]) -> Flags:
+def _read(
+    text: str,
+    size: int,
+    words: Mapping[str, Word],
+    select: Callable[[Word, str], Flags],
+    behaviour: Behaviour = USUAL,
+) -> Flags:
     if not text.strip():
         return np.ones(size, dtype=np.bool_)
-    reader = _FilterReader(text, words, select)
+    reader = _FilterReader(text, size, words, select, behaviour)
     mask = reader.either()
     if reader.peek() is not None:
         raise invalid_parameter("filter", text, f"nothing more before {reader.peek()!r}")
@@ -172,8 +200,17 @@ def _selected(state: State, word: _Word, value: str) -> Flags:
 class _FilterReader(Generic[Word]):
     """Reads `a AND (b OR NOT c) d` by descent; words side by side must all hold."""
 
-    def __init__(self, text: str, words: Mapping[str, Word], select: Callable[[Word, str], Flags]) -> None:
+    def __init__(
+        self,
+        text: str,
+        size: int,
+        words: Mapping[str, Word],
+        select: Callable[[Word, str], Flags],
+        behaviour: Behaviour,
+    ) -> None:
         self.text = text
+        self.size = size
+        self.behaviour = behaviour
         self.words = words
         self.select = select
         self.tokens = self._tokens(text)
@@ -216,9 +253,12 @@ class _FilterReader(Generic[Word]):
         name, colon, value = ("content", ":", token) if token.startswith('"') else token.partition(":")
         if not colon:
             name, value = "content", token
-        word = self.words.get(name)
+        word, behaviour = self.words.get(name), self.behaviour
         value = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-        if word is None or not value:
+        treatment = behaviour.filter_words.get(name, behaviour.unknown_filter_words if word is None else "honoured")
+        if treatment in {"everything", "nothing"}:
+            return np.full(self.size, treatment == "everything", dtype=np.bool_)
+        if word is None or not value or treatment == "refused":
             raise invalid_parameter("filter", self.text, f"one of the words {', '.join(self.words)}")
         try:
             return self.select(word, value)
@@ -327,13 +367,14 @@ def _age_mention(state: State, mention: Json, value: str) -> bool:
 
 def _content_rows(state: State, value: str) -> Flags:
     wanted = value.lower()
-    found = [wanted in words for words in state.account.words(state.planned)]
-    return np.array(found, dtype=np.bool_) & (state.done_by_now[:, Slot.ERASE] < 0)
+    words = state.account.words(state.planned)
+    found = np.array([wanted in each for each in words], dtype=np.bool_)
+    for row, addition in state.account.later.additions(state.now):
+        found[row] |= wanted in f"{words[row]}\n{addition.lower()}"
+    return found & ~state.erased[: state.planned]
 
 
 def _content_mention(_state: State, mention: Json, value: str) -> bool | None:
-    if any(action["type"] == "erase_pii_content" for action in mention.get("actions", [])):
-        return False
     message = mention.get("message") or {}
     shown = message.get("stripped_content", message.get("content"))
     return None if shown is None else value.lower() in str(shown).lower()

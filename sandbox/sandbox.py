@@ -2,20 +2,21 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.account import Account, Messages, State, merged
-from sandbox.account_changes import AccountChanges
+from sandbox.account import Account, Added, Messages, State, merged
+from sandbox.account_changes import MENTION_CHANGES, AccountChanges
 from sandbox.acts import ACTION_KINDS, PRIORITIES, Act, user_assignee
 from sandbox.behaviour import Behaviour
 from sandbox.contacts import Contacts, ContactState
 from sandbox.conversations import case_conversation, context
 from sandbox.faults import Faults
 from sandbox.founding import Id
+from sandbox.later_changes import DailyChanges
 from sandbox.limits import RateLimit
 from sandbox.mentions import Json, identifier_json
 from sandbox.organisation import SENTIMENTS, User, establish
@@ -23,6 +24,7 @@ from sandbox.publisher import Publisher
 from sandbox.reference import Change, Reference
 from sandbox.security_audit import SecurityAudit
 from sandbox.server import Server
+from sandbox.tokens import Grant, Tokens
 
 if TYPE_CHECKING:
     from sandbox.requests import LoggedRequest
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 DEFAULT_NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DEFAULT_TOKENS = ("sandbox-token",)
 DEFAULT_SCOPES = ("identify", "accounts_read", "email")
+DEFAULT_CLIENT = ("sandbox-client", "sandbox-secret")
 
 # What a kind of act cannot do without.
 _NEEDED = {
@@ -55,9 +58,14 @@ class Sandbox:
         accounts: ids of the accounts; each has an organisation and a history of its own.
         mentions: visible mentions of each account at the start; they keep coming at this rate as the clock moves.
         days: how many days before `now` those mentions were added.
+        daily: what else becomes of the mentions of each account as the clock moves; nothing unless given.
         real_time: lets the clock run along with the machine's.
-        tokens: valid access tokens; each belongs to another user of the first account, and each user has an allowance.
+        tokens: valid access tokens; each belongs to another user of the first account, or to the user with the number
+            that is given with it (0 is the first), and each user has an allowance.
         expired_tokens: tokens that were valid once.
+        access_token_lifetime_seconds: how long an access token lives, those of the start included.
+        refresh_token_lifetime_seconds: how long a refresh token can be used; None for ever.
+        client: id and secret of the application that may refresh tokens, at `/oauth/access_token`.
         scopes: what the tokens may see; users show their email only with `email`.
         rate_limit_per_hour: calls an hour for each user.
         behaviour: switches for what is not known about the API.
@@ -71,9 +79,13 @@ class Sandbox:
         accounts: Sequence[int] = (1417,),
         mentions: int = 2_000,
         days: int = 28,
+        daily: DailyChanges | None = None,
         real_time: bool = False,
-        tokens: Sequence[str] = DEFAULT_TOKENS,
+        tokens: Sequence[str] | Mapping[str, int] = DEFAULT_TOKENS,
         expired_tokens: Sequence[str] = (),
+        access_token_lifetime_seconds: int = 90 * 86_400,
+        refresh_token_lifetime_seconds: int | None = None,
+        client: tuple[str, str] = DEFAULT_CLIENT,
         scopes: Sequence[str] = DEFAULT_SCOPES,
         rate_limit_per_hour: int = 350,
         behaviour: Behaviour | None = None,
@@ -92,27 +104,65 @@ class Sandbox:
         self.security_audits: dict[int, SecurityAudit] = {}
         for position, account_id in enumerate(accounts):
             organisation = establish(account_id, position, self._start_seconds)
-            self.accounts[account_id] = Account(
-                organisation, seed=seed, now=self._start_seconds, mentions=mentions, days=days
+            account = self.accounts[account_id] = Account(
+                organisation,
+                seed=seed,
+                now=self._start_seconds,
+                mentions=mentions,
+                days=days,
+                daily=daily or DailyChanges(),
             )
             reference = self.references[account_id] = Reference(organisation, self._start_seconds)
-            self.address_books[account_id] = Contacts(self.accounts[account_id])
-            self.publishers[account_id] = Publisher(self.accounts[account_id], self._start_seconds)
-            self.change_logs[account_id] = AccountChanges(reference, seed, self._start_seconds)
+            self.address_books[account_id] = Contacts(account)
+            self.publishers[account_id] = Publisher(account, self._start_seconds)
+            self.change_logs[account_id] = AccountChanges(account, reference, seed, self._start_seconds)
             self.security_audits[account_id] = SecurityAudit(organisation, seed, self._start_seconds)
-        self.tokens = tuple(token for token in tokens if token not in expired_tokens)
         self.scopes = tuple(scopes)
+        self.client = client
+        self.tokens = Tokens(
+            seed=seed,
+            client=client,
+            tokens=tokens,
+            expired=expired_tokens,
+            scopes=self.scopes,
+            lifetime_seconds=access_token_lifetime_seconds,
+            refresh_lifetime_seconds=refresh_token_lifetime_seconds,
+            now=self._start_seconds,
+        )
         self.rate_limit = RateLimit(rate_limit_per_hour)
         self.behaviour = behaviour or Behaviour()
         self.faults = Faults()
         self.requests: list[LoggedRequest] = []
+        self.before_request: Callable[[str], None] | None = None
+        """Called with the path before a request is answered: what it does to the sandbox shows in the answer."""
 
     # --- what is there ---
 
     @property
     def token(self) -> str:
-        """A valid access token."""
-        return self.tokens[0]
+        """The valid access token that was issued first.
+
+        Raises:
+            IndexError: when none is valid any more.
+        """
+        return self.tokens.valid(self.now_seconds)[0]
+
+    def refresh_token(self, access_token: str) -> str:
+        """The refresh token that came with an access token.
+
+        Raises:
+            KeyError: when there is no such access token.
+        """
+        return self.tokens.refresh_token(access_token)
+
+    def expire_token(self, access_token: str) -> None:
+        """End the life of an access token now; its refresh token stays good.
+
+        Raises:
+            KeyError: when there is no such access token.
+        """
+        with self.lock:
+            self.tokens.expire(access_token)
 
     @property
     def account_ids(self) -> tuple[int, ...]:
@@ -189,7 +239,11 @@ class Sandbox:
         """Every change of an account (`settings/history`) up to now, oldest first."""
         with self.lock:
             log = self.change_logs[account_id]
-            return [log.item(change, with_email=self._with_email) for change in log.until(self.now_seconds)]
+            names = self.behaviour.history_names_mention
+            return [
+                log.item(change, with_email=self._with_email, names_mention=names)
+                for change in log.until(self.now_seconds)
+            ]
 
     def security_events(self, account_id: int) -> list[Json]:
         """Every security event of an account (`security/audit`) up to now, oldest first."""
@@ -222,9 +276,15 @@ class Sandbox:
         """The profiles that the user behind a token has connected, in whatever account, as of now.
 
         In accounts after the first, that is the user who stands at the same place in the list of users.
+
+        Raises:
+            KeyError: when the token is not valid.
         """
         with self.lock:
-            position = self.tokens.index(token)
+            grant = self.tokens.grant(token, self.now_seconds)
+            if grant is None:
+                raise KeyError("the access token is not valid")
+            position = grant.user_number
             shown = []
             for account_id, reference in self.references.items():
                 users = reference.organisation.users
@@ -239,14 +299,12 @@ class Sandbox:
         with self.lock:
             return list(self._reference(account_id).changes)
 
-    def user_of(self, token: str) -> User | None:
-        """The user behind a valid token; None also when that user was removed."""
-        if token not in self.tokens:
-            return None
+    def user_of(self, grant: Grant) -> User | None:
+        """The user who has granted a token; None when that user was removed."""
         reference = next(iter(self.references.values()))
         reference.catch_up(self.now_seconds)
         users = reference.organisation.users
-        return reference.user(users[self.tokens.index(token) % len(users)].id)
+        return reference.user(users[grant.user_number % len(users)].id)
 
     # --- the clock ---
 
@@ -338,8 +396,16 @@ class Sandbox:
             messages.revision += 1
             return self.mention(account_id, unique_id)
 
-    def add_mention(self, account_id: int, raw: Json, added_at: datetime | None = None) -> None:
-        """Add a mention that is served exactly as given, from `added_at` on (default: its own `date.added`).
+    def add_mention(
+        self, account_id: int, raw: Json, added_at: datetime | None = None, *, arrives_at: datetime | None = None
+    ) -> None:
+        """Add a mention that is served exactly as given.
+
+        Args:
+            account_id: the account.
+            raw: the mention.
+            added_at: the date that windows and statistics take it for; by default its own `date.added`.
+            arrives_at: from when on it is there, for one that arrives late; by default from `added_at` on.
 
         Raises:
             ValueError: when it lacks what a request can ask it by, or is there already.
@@ -355,9 +421,10 @@ class Sandbox:
             if topic_id not in self._reference(account_id).records("topics"):
                 raise ValueError(f"topic {topic_id} of mention {unique_id} is not one of account {account_id}")
             taken = account.planned_row(unique_id) is not None
-            if taken or any(mention["unique_id"] == unique_id for _, mention in account.added):
+            if taken or any(each.raw["unique_id"] == unique_id for each in account.added):
                 raise ValueError(f"mention {unique_id} is there already: use edit_mention to change it")
-            account.added.append((added, deepcopy(raw)))
+            arrives = added if arrives_at is None else int(arrives_at.timestamp())
+            account.added.append(Added(added, arrives, deepcopy(raw)))
             account.revision += 1
 
     def add(self, account_id: int, list_name: str, *, by_user_id: int | None = None, **fields: Any) -> Json:
@@ -395,7 +462,7 @@ class Sandbox:
             reference, account = self._reference(account_id), self.accounts[account_id]
             former = deepcopy(reference.records(list_name).get(identifier, {}))
             reference.change(list_name, identifier, fields, self.now_seconds, by_user_id=by_user_id)
-            for acts in (*account.acts.values(), *account.cases.acts.values()):
+            for acts in (*account.acts.values(), *account.later.acts.values(), *account.cases.acts.values()):
                 for act in acts:
                     _rename(act, list_name, former, fields)
             self._renew_states(account_id)
@@ -424,24 +491,80 @@ class Sandbox:
             messages.revision += 1
             return self.mention(account_id, unique_id)
 
-    def delete_mention(self, account_id: int, unique_id: str, *, user_id: int | None = None) -> None:
-        """Take a visible mention or case away for good; the account's changes tell of it, all other lists do not.
+    def erase_mention(self, account_id: int, unique_id: str) -> Json:
+        """Empty the text, attachments, place and author's name of a visible mention or case; nothing tells of it.
 
-        Without a user the product does it.
+        (An erasure that leaves an action is an `act` of kind `erase_pii_content`.)
+
+        Raises:
+            KeyError: when there is no such mention.
+        """
+        with self.lock:
+            messages, _ = self._found(account_id, unique_id)
+            act = Act(kind="erase_pii_content", at=self.now_seconds, silent=True)
+            messages.acts.setdefault(unique_id, []).append(act)
+            messages.revision += 1
+            return self.mention(account_id, unique_id)
+
+    def move_mention(self, account_id: int, unique_id: str, topic_id: int) -> Json:
+        """Move a visible mention to another topic, where it has another `unique_id`; nothing tells of it.
+
+        What colleagues have yet planned to do with it does not happen. Returns it as the API then shows it.
+
+        Raises:
+            KeyError: when there is no such mention or topic, or the case is not a mention.
+            ValueError: when the topic has it already.
+        """
+        with self.lock:
+            account = self.accounts[account_id]
+            messages, row = self._found(account_id, unique_id)
+            topic = self._reference(account_id).records("topics").get(topic_id)
+            if messages is not account or topic is None:
+                raise KeyError(f"account {account_id} has no topic {topic_id}, or {unique_id} is a case")
+            raw = self.mention(account_id, unique_id)
+            raw |= identifier_json(account_id, topic_id, raw["id"]) | {"topic": {"id": topic_id, "name": topic["name"]}}
+            projects = {each.project.id: each.project for each in account.organisation.topics}
+            if project := projects.get(topic["project_id"]):
+                raw["project"] = {"id": project.id, "name": project.name}
+            added_at = datetime.fromtimestamp(int(account.state(self.now_seconds).added_at[row]), tz=UTC)
+            self.add_mention(account_id, raw, added_at, arrives_at=self.now)
+            account.deleted.add(unique_id)
+            account.revision += 1
+            return self.mention(account_id, raw["unique_id"])
+
+    def delete_mention(
+        self, account_id: int, unique_id: str, *, user_id: int | None = None, on_service: bool = False
+    ) -> None:
+        """Take a visible mention or case away; the account's changes tell of it, all other lists do not.
+
+        Without a user the product does it. `on_service` tells that it was deleted on the network.
 
         Raises:
             KeyError: when there is no such mention or user.
         """
         with self.lock:
-            messages, row = self._found(account_id, unique_id)
-            by = None if user_id is None else self._user(account_id, user_id).id
-            topic_id = int(messages.state(self.now_seconds).topic_id[row])
+            messages, _ = self._found(account_id, unique_id)
+            self._tell(account_id, unique_id, "service_mention_delete" if on_service else "mention_delete", user_id)
             messages.deleted.add(unique_id)
             messages.revision += 1
-            description = f"Deleted mention {unique_id}"
-            self.change_logs[account_id].record(
-                "mention_delete", description, self.now_seconds, user_id=by, topic_id=topic_id
-            )
+
+    def restore_mention(self, account_id: int, unique_id: str, *, user_id: int | None = None) -> Json:
+        """Bring a mention or case back that `delete_mention` took away; the account's changes tell of it.
+
+        It has its old data, and what was planned for it meanwhile. Returns it as the API then shows it.
+
+        Raises:
+            KeyError: when no such mention was deleted, or there is no such user.
+        """
+        with self.lock:
+            account = self.accounts[account_id]
+            for messages in (account, account.cases):
+                if unique_id in messages.deleted:
+                    messages.deleted.remove(unique_id)
+                    messages.revision += 1
+                    self._tell(account_id, unique_id, "mention_restore", user_id)
+                    return self.mention(account_id, unique_id)
+            raise KeyError(f"mention {unique_id} of account {account_id} is not deleted")
 
     def edit_contact(self, account_id: int, contact_id: str, changes: Json) -> Json:
         """Change a contact now; objects are merged, all else is replaced. Returns it as the API then shows it.
@@ -526,6 +649,18 @@ class Sandbox:
             if row is not None and state.alive[row]:
                 return messages, row
         raise KeyError(f"account {account_id} has no visible mention {unique_id} at {self.now:%Y-%m-%dT%H:%M:%SZ}")
+
+    def _tell(self, account_id: int, unique_id: str, type_: str, user_id: int | None) -> None:
+        """Let settings/history tell what is done to a visible mention or case now."""
+        messages, row = self._found(account_id, unique_id)
+        self.change_logs[account_id].record(
+            type_,
+            MENTION_CHANGES[type_],
+            self.now_seconds,
+            user_id=None if user_id is None else self._user(account_id, user_id).id,
+            topic_id=int(messages.state(self.now_seconds).topic_id[row]),
+            mention=unique_id,
+        )
 
     def _case_identifier(self, account_id: int, unique_id: str) -> Json:
         messages, row = self._found(account_id, unique_id)

@@ -25,8 +25,14 @@ def history(call: Call) -> Any:
         and (about is None or change.topic_id in about)
         and (user_id is None or change.user_id == user_id)
     ]
-    email = call.sees_email
-    return paged(call, changes, lambda change: log.item(change, with_email=email), default_limit=20, repeated=_WINDOW)
+    email, names = call.sees_email, call.sandbox.behaviour.history_names_mention
+    return paged(
+        call,
+        changes,
+        lambda change: log.item(change, with_email=email, names_mention=names),
+        default_limit=20,
+        repeated=_WINDOW,
+    )
 
 
 def security(call: Call) -> Any:

@@ -42,6 +42,8 @@ class Call:
     base_url: str
     token: str
     token_in_query: bool
+    shift_count: int = 0
+    """How many rows too late a page begins that is not the first."""
 
     @property
     def account(self) -> Account:
@@ -129,18 +131,22 @@ def paged(
     repeated: tuple[str, ...] = (),
 ) -> Json:
     """A paged_list of the rows. `repeated` are parameters that next_url names even when the request did not."""
-    limit = query.limit_parameter(call.parameters, default_limit, lowest_limit, highest_limit)
+    behaviour = call.sandbox.behaviour
+    limit = query.limit_parameter(call.parameters, default_limit, lowest_limit, highest_limit, behaviour)
     offset = query.read_page_token(call.parameters)
-    cap = call.sandbox.behaviour.depth_cap_rows
+    if offset > 0:
+        offset = max(offset + call.shift_count, 0)
+    cap = behaviour.depth_cap_rows
     if offset >= cap:
         raise ApiError(400, "limit_exceeded", f"Only the first {cap} results can be requested.")
     stop = min(offset + limit, cap)
-    shown = {"count": len(rows), "data": [show(row) for row in rows[offset:stop]]}
+    count = min(len(rows), cap) if behaviour.count_stops_at_depth_cap else len(rows)
+    shown = {"count": count, "data": [show(row) for row in rows[offset:stop]]}
     given = dict.fromkeys(repeated, "") | call.parameters | {"limit": str(limit)}
     paging: Json = {}
     if offset > 0 and limit > 0:
         paging["previous_url"] = _page_url(call, given, max(offset - limit, 0))
-    if limit > 0 and stop < len(rows) and stop < cap:
+    if limit > 0 and stop < len(rows) and (stop < cap or behaviour.beyond_depth_cap == "refused"):
         return shown | {"paging": {"next_url": _page_url(call, given, stop)} | paging}
     if stop < len(rows) and limit > 0:
         return shown | {"paging": {"next_url": ""} | paging}
@@ -157,7 +163,8 @@ def _page_url(call: Call, given: dict[str, str], offset: int) -> str:
     if call.token_in_query or behaviour.token_in_next_url:
         pairs.append(("access_token", call.token))
     prefix = "/api" if behaviour.api_prefix_in_next_url else ""
-    return f"{call.base_url}{prefix}{call.path}?{urlencode(pairs)}"
+    host = call.base_url if behaviour.next_url_form == "absolute" else ""
+    return f"{host}{prefix}{call.path}?{urlencode(pairs)}"
 
 
 def _tail(call: Call) -> str:

@@ -28,7 +28,8 @@ def export(call: Call) -> Any:
     if shown is None:
         raise not_found(f"Dashboard {dashboard_id}")
     state = call.account.state(call.now)
-    chosen = call.within_dates(state.added_at) & state.alive & query.filtered(state, call.parameters.get("filter", ""))
+    chosen = call.within_dates(state.added_at) & state.alive
+    chosen &= query.filtered(state, call.parameters.get("filter", ""), call.sandbox.behaviour)
     records = call.reference.records("dashboards")[dashboard_id].get("components", [])
     return [
         component | {"data": _data(record["widget"], state, chosen, shown["name"])}

@@ -21,9 +21,10 @@ _CONTACT_SORTS = ("dateadd:asc", "dateadd:desc", "lastupdate:asc", "lastupdate:d
 
 def chosen(call: Call, state: State) -> Flags:
     """Which mentions or cases the call's window, topics and filter select; what is deleted is never among them."""
-    flags: Flags = call.within_dates(state.added_at) & state.alive
+    behaviour = call.sandbox.behaviour
+    flags: Flags = call.within_dates(state.dates(behaviour.window_date)) & state.alive
     flags &= np.isin(state.topic_id, topic_ids(call))
-    flags &= query.filtered(state, call.parameters.get("filter", ""))
+    flags &= query.filtered(state, call.parameters.get("filter", ""), behaviour)
     return flags
 
 
@@ -100,9 +101,7 @@ def contacts(call: Call) -> Any:
     tag = _contact_tag(call)
     if tag is not None:
         flags &= people.tagged(tag)
-    sort = call.parameters.get("sort") or _CONTACT_SORTS[0]
-    if sort not in _CONTACT_SORTS:
-        raise invalid_parameter("sort", sort, f"one of {', '.join(_CONTACT_SORTS)}")
+    sort = query.sort_parameter(call.parameters, _CONTACT_SORTS, _CONTACT_SORTS[0], call.sandbox.behaviour)
     name, _, direction = sort.partition(":")
     dates = people.added_at if name == "dateadd" else people.updated_at
     order = np.lexsort((people.ids, dates if direction == "asc" else -dates))
@@ -132,7 +131,8 @@ def contact_of_profile(call: Call) -> Any:
 
 def _sorted(call: Call, state: State) -> list[int]:
     flags = chosen(call, state)
-    order = query.ordered(state, call.parameters.get("sort") or "dateadd:desc")
+    sort = query.sort_parameter(call.parameters, query.SORTS, "dateadd:desc", call.sandbox.behaviour)
+    order = query.ordered(state, sort)
     rows: list[int] = order[flags[order]].tolist()
     return rows
 

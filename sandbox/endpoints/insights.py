@@ -8,6 +8,7 @@ import orjson
 
 from sandbox import query
 from sandbox.account import State
+from sandbox.behaviour import Behaviour
 from sandbox.endpoints.call import FOUR_WEEKS_SECONDS, Call, Json
 from sandbox.endpoints.inbox import chosen
 from sandbox.errors import ApiError, invalid_parameter, no_permission
@@ -60,7 +61,12 @@ def facets(call: Call) -> Any:
             chosen_by_source[source] = chosen(call, state)
         return chosen_by_source[source]
 
-    return [_facet(call, definition, chosen_of) for definition in definitions]
+    unsupported = call.sandbox.behaviour.unsupported_facets
+    for given, each in definitions:
+        asked = [part for part in (each.field, each.value, each.grouping) if part in unsupported]
+        if asked:
+            raise ApiError(400, "unsupported_type", f"{asked[0]} is not possible here.", [given])
+    return [_facet(call, definition, chosen_of) for _, definition in definitions]
 
 
 def _facet(call: Call, definition: _Definition, chosen_of: Callable[[Source, State], Flags]) -> Json:
@@ -71,7 +77,8 @@ def _facet(call: Call, definition: _Definition, chosen_of: Callable[[Source, Sta
         raise invalid_parameter("topic_ids", "", "ids of topics, for statistics of mentions")
     account, behaviour = call.account, call.sandbox.behaviour
     state = (account if definition.source == "mentions" else account.cases).state(call.now)
-    segments = _segments(state, definition, chosen_of(definition.source, state))
+    segments = _segments(state, definition, chosen_of(definition.source, state), behaviour)
+    dates = state.dates(behaviour.window_date)
     return {
         "keys": keys.shown,
         "segments": [segment.shown for segment in segments],
@@ -79,7 +86,8 @@ def _facet(call: Call, definition: _Definition, chosen_of: Callable[[Source, Sta
             cells(
                 state,
                 segment,
-                keys,
+                keys.of(dates[segment.rows]),
+                len(keys.shown),
                 definition.value,
                 average=behaviour.statistics_of_times,
                 without=behaviour.statistics_without_values,
@@ -101,12 +109,12 @@ def _keys(call: Call, grouping: str | None) -> Keys:
         raise ApiError(400, "limit_exceeded", f"A facet has at most {MOST_KEYS} keys.") from None
 
 
-def _segments(state: State, definition: _Definition, flags: Flags) -> list[Segment]:
+def _segments(state: State, definition: _Definition, flags: Flags, behaviour: Behaviour) -> list[Segment]:
     if definition.field is None:
         return everything(flags)
     if definition.field == "custom":
         return [
-            Segment(label(name, name), (flags & query.filtered(state, words)).nonzero()[0])
+            Segment(label(name, name), (flags & query.filtered(state, words, behaviour)).nonzero()[0])
             for name, words in list(definition.filters.items())[: definition.size]
         ]
     return by_field(state, definition.field, flags, definition.size)
@@ -136,7 +144,7 @@ def _facet_of_profiles(call: Call, definition: _Definition, keys: Keys) -> Json:
     }
 
 
-def _definitions(call: Call) -> list[_Definition]:
+def _definitions(call: Call) -> list[tuple[Json, _Definition]]:
     text = call.parameters.get("facetdefinitions", "")
     try:
         read = orjson.loads(text)
@@ -144,7 +152,7 @@ def _definitions(call: Call) -> list[_Definition]:
         read = None
     if not isinstance(read, list) or not read or not all(isinstance(each, dict) for each in read):
         raise invalid_parameter("facetdefinitions", text, "a JSON array of definitions")
-    return [_definition(each) for each in read]
+    return [(each, _definition(each)) for each in read]
 
 
 def _definition(given: Json) -> _Definition:

@@ -181,11 +181,13 @@ def test_what_is_done_to_reference_lists_and_mentions_is_told() -> None:
     box.change(1417, "topics", topic["id"], name="Renamed")
     by_product, by_admin = (mention for mention in box.mentions(1417)[:2])
     box.delete_mention(1417, by_product["unique_id"])
-    box.delete_mention(1417, by_admin["unique_id"], user_id=admin)
+    box.delete_mention(1417, by_admin["unique_id"], user_id=admin, on_service=True)
+    box.restore_mention(1417, by_product["unique_id"])
     told = [item for item in box.account_changes(1417) if item["id"] not in known]
     assert [item["type"] for item in told] == [
         *("account_tag_add", "account_tag_edit", "account_tag_delete", "account_teams_edit"),
-        *("account_businesshoursschedules_edit", "user_add", "query_edit", "mention_delete", "mention_delete"),
+        *("account_businesshoursschedules_edit", "user_add", "query_edit", "mention_delete", "service_mention_delete"),
+        "mention_restore",
     ]
     assert {item["date"]["added"] for item in told} == {box.now_seconds}
     assert [item["user"]["id"] for item in told[:7]] == [other, *[admin] * 6]
@@ -193,8 +195,10 @@ def test_what_is_done_to_reference_lists_and_mentions_is_told() -> None:
     assert told[6]["topic"] == {"id": topic["id"], "name": "Renamed"}
     assert not told[7].get("user")
     assert told[8]["user"]["id"] == admin
-    for item, mention in zip(told[7:], (by_product, by_admin), strict=True):
-        assert mention["unique_id"] in item["description"]
+    box.behaviour = Behaviour(history_names_mention=True)
+    naming = [item for item in box.account_changes(1417) if item["id"] not in known]
+    for item, named, mention in zip(told[7:], naming[7:], (by_product, by_admin, by_product), strict=True):
+        assert named["description"] == f"{item['description']} {mention['unique_id']}"
         assert item["topic"]["id"] == mention["topic"]["id"]
 
 

@@ -301,13 +301,14 @@ def test_a_case_resolved_by_hand_gets_no_more_messages() -> None:
         return Sandbox(seed=4, mentions=1_500)
 
     box = fresh()
-    opened = [
-        row["case"]["unique_id"] for row in box.cases(1417) if "contact" in row and row["case"]["status"] != "done"
-    ]
-    counts = {unique_id: len(case_of(box, unique_id)["linked_mentions"]) for unique_id in opened}
+    counts = {
+        row["case"]["unique_id"]: len(row["linked_mentions"])
+        for row in box.cases(1417)
+        if "contact" in row and row["case"]["status"] != "done"
+    }
     box.advance(days=2)
     later = {row["case"]["unique_id"]: row for row in box.cases(1417)}
-    growing = next(key for key in opened if len(later[key]["linked_mentions"]) > counts[key])
+    growing = next(key for key, count in counts.items() if len(later[key]["linked_mentions"]) > count)
     extra = later[growing]["linked_mentions"][counts[growing]]["unique_id"]
 
     box = fresh()

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from sandbox import Behaviour, Sandbox, Server
+from sandbox import Behaviour, DailyChanges, Sandbox, Server
 
 Json = dict[str, Any]
 
@@ -24,11 +24,20 @@ DAY: Json = {"field": "date.added", "grouping": "day"}
 STATUSES = {"new": "status:new", "pending": "status:pending", "done": "status:done", "sent": "status:sent"}
 
 
-def build(*, touched: bool) -> Sandbox:
+BUSY = DailyChanges(acts=150, edits=60, swaps=10, deletions=20, restorations=7, erasures=20, late_arrivals=25, moves=15)
+
+
+def build(what: str) -> Sandbox:
     """Ends in the first days of summer time, so that one day has 23 hours."""
-    box = Sandbox(seed=5, mentions=1_500, now=datetime(2026, 3, 28, 11, tzinfo=UTC), rate_limit_per_hour=100_000)
+    box = Sandbox(
+        seed=5,
+        mentions=1_500,
+        now=datetime(2026, 3, 28, 11, tzinfo=UTC),
+        daily=BUSY if what == "later changes" else None,
+        rate_limit_per_hour=100_000,
+    )
     box.advance(days=2, hours=3)
-    if touched:
+    if what == "touched":
         agent = box.users(1417)[0]["id"]
         mentions = box.mentions(1417)
         for mention in mentions[::17]:
@@ -49,9 +58,9 @@ def build(*, touched: bool) -> Sandbox:
     return box
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["planned", "touched"])
+@pytest.fixture(scope="module", params=["planned", "touched", "later changes"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with build(touched=request.param).serve() as running:
+    with build(request.param).serve() as running:
         yield running
 
 

@@ -21,6 +21,24 @@ def test_a_sliding_hour_gives_back_one_call_at_a_time() -> None:
     assert limit.spend(7, NOW + 4_600, "sliding").allowed
 
 
+def test_an_hour_of_the_clock_begins_with_the_hour() -> None:
+    limit, hour = RateLimit(2), NOW // 3_600 * 3_600
+    spent = [limit.spend(7, hour + second, "clock_hour") for second in (3_500, 3_599, 3_599, 3_600)]
+    assert [each.allowed for each in spent] == [True, True, False, True]
+    assert [each.reset_at - hour for each in spent] == [3_600, 3_600, 3_600, 7_200]
+    assert [each.frame_started_at for each in spent] == [hour, hour, hour, hour + 3_600]
+
+
+def test_the_frame_of_a_call_is_told_unless_the_hour_slides() -> None:
+    limit = RateLimit(5)
+    assert [limit.spend(7, NOW + second, "fixed").frame_started_at for second in (0, 3_599, 3_600)] == [
+        NOW,
+        NOW,
+        NOW + 3_600,
+    ]
+    assert limit.spend(8, NOW, "sliding").frame_started_at is None
+
+
 def test_users_do_not_share_an_allowance() -> None:
     limit = RateLimit(1)
     assert limit.spend(7, NOW, "fixed").allowed

@@ -151,6 +151,56 @@ def test_a_deleted_mention_is_gone(sandbox: Sandbox) -> None:
         sandbox.delete_mention(1417, unique_id)
 
 
+def test_a_deleted_mention_comes_back_with_its_old_data(sandbox: Sandbox) -> None:
+    before = sandbox.mentions(1417)
+    unique_id = an_untouched(sandbox)["unique_id"]
+    with pytest.raises(KeyError, match="not deleted"):
+        sandbox.restore_mention(1417, unique_id)
+    sandbox.delete_mention(1417, unique_id)
+    assert len(sandbox.mentions(1417)) == 59
+    sandbox.restore_mention(1417, unique_id)
+    assert sandbox.mentions(1417) == before
+
+
+def test_a_silent_erasure_leaves_no_action_and_its_words_are_not_found(sandbox: Sandbox) -> None:
+    mention = next(m for m in sandbox.mentions(1417) if "content" in m["message"] and "fullname" in m["author"])
+    words = mention["message"].get("stripped_content", mention["message"]["content"]).split("\n")[0]
+    state = sandbox.accounts[1417].state(sandbox.now_seconds)
+    row = state.row(mention["unique_id"])
+    assert filtered(state, f'content:"{words}"')[row]
+    erased = sandbox.erase_mention(1417, mention["unique_id"])
+    assert erased["actions"] == mention["actions"]
+    assert erased["timestamps"] == mention["timestamps"]
+    assert not {"content", "stripped_content"} & set(erased["message"])
+    assert set(erased["author"]) <= {"id", "managed"}
+    assert not filtered(sandbox.accounts[1417].state(sandbox.now_seconds), f'content:"{words}"')[row]
+
+
+def test_a_moved_mention_is_another_in_another_topic(sandbox: Sandbox) -> None:
+    mention = an_untouched(sandbox)
+    topic = next(topic for topic in sandbox.topics(1417) if topic["id"] != mention["topic"]["id"])
+    moved = sandbox.move_mention(1417, mention["unique_id"], topic["id"])
+    assert moved["unique_id"] == f"{topic['id']}_{mention['id']}"
+    assert moved["topic"] == {"id": topic["id"], "name": topic["name"]}
+    assert str(topic["id"]) in moved["permalink"]
+    different = {"unique_id", "topic", "project", "permalink"}
+    assert {key: value for key, value in moved.items() if key not in different} == {
+        key: value for key, value in mention.items() if key not in different
+    }
+    with pytest.raises(KeyError):
+        sandbox.mention(1417, mention["unique_id"])
+    with pytest.raises(KeyError, match="no topic 1"):
+        sandbox.move_mention(1417, moved["unique_id"], 1)
+
+
+def test_a_late_mention_is_there_from_its_arrival_on(sandbox: Sandbox) -> None:
+    sandbox.add_mention(1417, TWEET, arrives_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC))
+    sandbox.advance(minutes=29)
+    assert TWEET["unique_id"] not in {mention["unique_id"] for mention in sandbox.mentions(1417)}
+    sandbox.advance(minutes=1)
+    assert sandbox.mentions(1417)[0] == TWEET  # the oldest of all
+
+
 def test_the_public_tweet_is_served_as_given(sandbox: Sandbox) -> None:
     sandbox.add_mention(1417, TWEET, added_at=sandbox.now)
     assert sandbox.mention(1417, TWEET["unique_id"]) == TWEET
