@@ -157,6 +157,43 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
 
 @cli.command()
 @as_of
+@click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more than N requests.")
+@as_json
+def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -> None:
+    """Compares the mentions with the API's own counts, reads the days again that differ, and marks what is gone.
+
+    Then transforms, tests and publishes.
+
+    \b
+    Examples:
+      social-warehouse reconcile
+      social-warehouse reconcile --max-requests 50 --json
+      social-warehouse sql "from reconciliations where action <> 'none' order by reconciled_at desc"
+    """
+    settings = read_settings()
+    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+        report = run.reconcile(settings, as_of=as_of, max_requests=max_requests, progress=progress)
+        run.transform(settings)
+        run.publish(settings)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        for account in report.accounts:
+            stdout.print(
+                f"Account {account.account_id}: {account.compared_count:,} numbers of {account.day_count} days"
+                f" compared, {account.different_count:,} differed; {len(account.days_read_again)} days read again,"
+                f" {account.still_different_count:,} numbers differ still; {account.deleted_count:,} mentions gone,"
+                f" {account.restored_count:,} back; {len(account.days_swept)} days swept."
+            )
+            for notice in account.notices:
+                stdout.print(f"- {notice}", markup=False)
+    if report.stopped_by is not None:
+        stderr.print(f"{report.stopped_by} What was read is loaded; run it again to go on.", markup=False)
+        sys.exit(BUDGET_USED_UP)
+
+
+@cli.command()
+@as_of
 @click.option("--streams", type=_Names(), metavar="A,B", help="Make only the tables of these streams.")
 @as_json
 def replay(as_of: datetime | None, streams: Sequence[str] | None, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from transforms.selects import STORED_AS, moment, quoted
-from transforms.tables import SCHEMA_CHANGES
+from transforms.tables import DAYS_READ, DELETIONS, RECONCILIATIONS, SCHEMA_CHANGES
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -165,6 +165,98 @@ def keep_changes_of_shape(con: duckdb.DuckDBPyConnection, differences: Iterable[
             f" WHERE $same NOT IN (SELECT [table_name, path, expected, found] FROM {table})",
             {"same": same, "example": each.example},
         )
+
+
+def keep_reconciliations(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    """Remembers what a comparison with the API's counts found."""
+    _append(con, f"{HISTORY}.reconciliations", RECONCILIATIONS, rows)
+
+
+def keep_days_read(con: duckdb.DuckDBPyConnection, account_id: str, days: Iterable[datetime], *, at: datetime) -> None:
+    """Remembers that every mention of some days was read."""
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
+    table = f"{HISTORY}.days_read"
+    make_table(con, table, DAYS_READ)
+    same = {"account_id": account_id, "days": list(days)}
+    con.execute(f"DELETE FROM {table} WHERE account_id = $account_id AND day_start_at IN (SELECT unnest($days))", same)
+    con.execute(f"INSERT INTO {table} SELECT $account_id, unnest($days), {moment(at)}", same)
+
+
+def days_read(con: duckdb.DuckDBPyConnection, account_id: str) -> dict[datetime, datetime]:
+    """By beginning of a day, UTC: start of the run that last read every mention of it."""
+    if not has_table(con, HISTORY, "days_read"):
+        return {}
+    return dict(
+        con.execute(
+            f"SELECT day_start_at, read_at FROM {HISTORY}.days_read WHERE account_id = $1", [account_id]
+        ).fetchall()
+    )
+
+
+def keep_deletions(
+    con: duckdb.DuckDBPyConnection, account_id: str, seen: pa.Table, *, start: datetime, end: datetime, at: datetime
+) -> tuple[int, int]:
+    """Marks the mentions that are gone at the source, and takes the mark from those that are there again.
+
+    Args:
+        con: a connection to the work file that may write.
+        account_id: the account.
+        seen: `unique_id` of every mention that the API has, of those added in the window.
+        start: beginning of the window of `date.added`, UTC.
+        end: its end, not in it.
+        at: start of the run, UTC.
+
+    Returns:
+        How many were marked, and of how many the mark was taken.
+    """
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
+    make_table(con, f"{HISTORY}.deletions", DELETIONS)
+    con.register("seen", seen)
+    there = "unique_id IN (FROM seen)"
+    window = f"account_id = $account_id AND added_at >= {moment(start)} AND added_at < {moment(end)}"
+    values = {"account_id": account_id}
+    con.execute(
+        f"UPDATE {HISTORY}.deletions SET restored_at = {moment(at)}"
+        f" WHERE account_id = $account_id AND restored_at IS NULL AND {there}",
+        values,
+    )
+    (back,) = con.execute(
+        f"UPDATE {DATASET}.mentions SET deleted_at = NULL WHERE {window} AND deleted_at IS NOT NULL AND {there}", values
+    ).fetchone() or (0,)
+    con.execute(
+        f"INSERT INTO {HISTORY}.deletions BY NAME SELECT account_id, unique_id, {moment(at)} AS deleted_at"
+        f" FROM {DATASET}.mentions WHERE {window} AND deleted_at IS NULL AND NOT {there}",
+        values,
+    )
+    (gone,) = con.execute(
+        f"UPDATE {DATASET}.mentions SET deleted_at = {moment(at)}"
+        f" WHERE {window} AND deleted_at IS NULL AND NOT {there}",
+        values,
+    ).fetchone() or (0,)
+    con.unregister("seen")
+    return gone, back
+
+
+def apply_deletions(con: duckdb.DuckDBPyConnection) -> None:
+    """Marks the mentions of whose deletion there is a record, and which have not been read since."""
+    if not (has_table(con, HISTORY, "deletions") and has_table(con, RAW, "mentions")):
+        return
+    con.execute(
+        f"UPDATE {DATASET}.mentions AS mention SET deleted_at = deletion.deleted_at"
+        f" FROM {HISTORY}.deletions AS deletion"
+        " WHERE mention.account_id = deletion.account_id AND mention.unique_id = deletion.unique_id"
+        " AND restored_at IS NULL AND mention.deleted_at IS NULL AND NOT EXISTS"
+        f" (FROM {RAW}.mentions AS payload WHERE payload.account_id = deletion.account_id"
+        " AND payload.unique_id = deletion.unique_id AND payload._loaded_at > deletion.deleted_at)"
+    )
+
+
+def _append(con: duckdb.DuckDBPyConnection, table: str, columns: tuple[Column, ...], rows: pa.Table) -> None:
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
+    make_table(con, table, columns)
+    con.register("rows", rows)
+    con.execute(f"INSERT INTO {table} BY NAME FROM rows")
+    con.unregister("rows")
 
 
 @contextmanager

@@ -226,10 +226,7 @@ def _load_packages(
     The loader opens the file for each of its jobs. While this connection is open, that costs nothing and writes no
     checkpoint.
     """
-    with (
-        warehouse.writer_lock("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS),
-        warehouse.connect(read_only=False) as con,
-    ):
+    with warehouse.writing("a sync that loads", timeout_seconds=LOCK_WAIT_SECONDS) as con:
         with transaction(con):
             for package in packages:
                 package.keep(con, tally)

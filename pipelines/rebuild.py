@@ -11,7 +11,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipelines.keeping import DATASET, RAW, has_table, keep_changes_of_shape, known_versions, make_table, transaction
+from pipelines.keeping import (
+    DATASET,
+    RAW,
+    apply_deletions,
+    has_table,
+    keep_changes_of_shape,
+    known_versions,
+    make_table,
+    transaction,
+)
 from pipelines.warehouse import LOAD_ID
 from transforms.drift import DOCUMENTED_VALUES, Drift
 from transforms.flatten import Flattening
@@ -69,10 +78,7 @@ def rebuild(warehouse: Warehouse, streams: Sequence[Stream], *, loaded_at: datet
     """
     report = RebuildReport()
     for stream in streams:
-        with (
-            warehouse.writer_lock("a replay", timeout_seconds=LOCK_WAIT_SECONDS),
-            warehouse.connect(read_only=False) as con,
-        ):
+        with warehouse.writing("a replay", timeout_seconds=LOCK_WAIT_SECONDS) as con:
             if not has_table(con, RAW, stream.contract.root.name):
                 report.record_counts[stream.name] = 0
                 continue
@@ -105,6 +111,8 @@ def _rebuild(
                 report.quarantined_count += _set_aside(at_once, flattening)
             report.drift |= flattening.drift
     with transaction(con):
+        if contract.root.name == "mentions":
+            apply_deletions(con)
         report.drift |= _undocumented_values(con, contract, loaded_at)
         keep_changes_of_shape(con, report.drift, seen_at=loaded_at)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from pipelines.api import SocialConnect, SocialConnectError
+from pipelines.api import BudgetUsedUp, SocialConnect, SocialConnectError
 from pipelines.keeping import (
     DATASET,
     forget_payloads,
@@ -37,13 +37,11 @@ if TYPE_CHECKING:
 
     from pipelines.api import Page
     from pipelines.load import LoadReport
+    from pipelines.reconcile import AccountReconciliation
     from pipelines.settings import Settings
     from pipelines.transform import TransformReport
 
 logger = logging.getLogger(__name__)
-
-BATCH_PAGES = 10
-"""Pages that are flattened at once: enough for the vectorised engine, little enough for memory."""
 
 
 class Progress(Protocol):
@@ -202,21 +200,10 @@ def extract_and_load(
         if not settings.social_warehouse_raw_payloads:
             _forget_payloads(warehouse)
         progress.step("read and load")
-        snapshots: dict[str, list[Page]] = {}
-        accounts = [
-            AccountReading(
-                api=api,
-                account_id=account_id,
-                start_date=settings.start_date(as_of),
-                now=as_of,
-                on_page=lambda stream, page: progress.page(stream.name, page, api.budget.remaining_count),
-                snapshots=snapshots,
-                heeds_rhythm=stream_names is None,
-                noted_mentions=lambda account_id, after: _noted_mentions(warehouse, settings, account_id, after),
-            )
-            for account_id in find_account_ids(api, settings, snapshots)
-        ]
-        readers = [StreamReader(stream, accounts, batch_pages=BATCH_PAGES) for stream in streams]
+        accounts = _accounts(
+            settings, api, warehouse, as_of=as_of, heeds_rhythm=stream_names is None, progress=progress
+        )
+        readers = [StreamReader(stream, accounts) for stream in streams]
         asks_statistics = stream_names is None or FACETS.name in stream_names
         report = load(
             warehouse,
@@ -231,6 +218,85 @@ def extract_and_load(
         for notice in report.notices:
             logger.warning("%s", notice)
         return Extraction(report, tuple(account.account_id for account in accounts), api.budget.request_count)
+
+
+@dataclass(frozen=True)
+class ReconcileReport:
+    """What a reconciliation found and did, account by account, after it had brought the mentions up to date.
+
+    `stopped_by`: why it ended early, when it did; what was read until then is loaded.
+    """
+
+    as_of: datetime
+    accounts: tuple[AccountReconciliation, ...]
+    request_count: int
+    stopped_by: BudgetUsedUp | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values, for scripts."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "request_count": self.request_count,
+            "stopped_by": str(self.stopped_by) if self.stopped_by else None,
+            "accounts": [account.as_json() for account in self.accounts],
+        }
+
+
+def reconcile(
+    settings: Settings,
+    *,
+    as_of: datetime | None = None,
+    max_requests: int | None = None,
+    progress: Progress | None = None,
+) -> ReconcileReport:
+    """Compares the mentions with the API's counts, reads the days again that differ, and sweeps days that agree.
+
+    Args:
+        settings: the options.
+        as_of: the run's clock, UTC; now when not given.
+        max_requests: how many requests the run may send.
+        progress: is told how it goes.
+
+    Raises:
+        As `extract_and_load`.
+    """
+    from pipelines.load import load  # noqa: PLC0415 - see there
+    from pipelines.reconcile import reconcile_account  # noqa: PLC0415 - as above, and pandas
+
+    progress = progress or Silent()
+    as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    warehouse = open_warehouse(settings)
+    keeps_payloads = settings.social_warehouse_raw_payloads
+    with warehouse.run_lock("a reconciliation"), connect(settings, max_requests=max_requests) as api:
+        policy = _agreed_policy(settings, warehouse)
+        accounts = _accounts(settings, api, warehouse, as_of=as_of, heeds_rhythm=False, progress=progress)
+        progress.step("read what is new")
+        readers = [StreamReader(stream, accounts) for stream in _chosen_streams(("topics", "tags", "mentions"))]
+        stopped_by = load(warehouse, readers, loaded_at=as_of, policy=policy, keeps_payloads=keeps_payloads).stopped_by
+        done: list[AccountReconciliation] = []
+        for account in accounts:
+            if stopped_by is not None:
+                break
+            progress.step(f"compare account {account.account_id}")
+            try:
+                done.append(
+                    reconcile_account(
+                        warehouse,
+                        account,
+                        loaded_at=as_of,
+                        day_count=settings.social_warehouse_reconcile_days,
+                        sweep_calls=settings.social_warehouse_sweep_calls,
+                        policy=policy,
+                        keeps_payloads=keeps_payloads,
+                    )
+                )
+            except BudgetUsedUp as stop:
+                stopped_by = stop
+            else:
+                stopped_by = next((load.stopped_by for load in done[-1].loads if load.stopped_by), None)
+        for notice in (notice for account in done for notice in account.notices):
+            logger.warning("%s", notice)
+        return ReconcileReport(as_of, tuple(done), api.budget.request_count, stopped_by)
 
 
 class NothingToReplay(Exception):
@@ -330,12 +396,34 @@ def replay(
             return ReplayReport(payloads, None)
         keeps_payloads = settings.social_warehouse_raw_payloads
         set_aside = load(warehouse, readers, loaded_at=as_of, policy=policy, keeps_payloads=keeps_payloads)
-        with (
-            warehouse.writer_lock("the end of a replay", timeout_seconds=LOCK_WAIT_SECONDS),
-            warehouse.connect(read_only=False) as con,
-        ):
+        with warehouse.writing("the end of a replay", timeout_seconds=LOCK_WAIT_SECONDS) as con:
             forget_set_aside(con, [each for reader in readers for each in reader.no_longer_set_aside])
         return ReplayReport(payloads, set_aside)
+
+
+def _accounts(
+    settings: Settings,
+    api: SocialConnect,
+    warehouse: Warehouse,
+    *,
+    as_of: datetime,
+    heeds_rhythm: bool,
+    progress: Progress,
+) -> list[AccountReading]:
+    snapshots: dict[str, list[Page]] = {}
+    return [
+        AccountReading(
+            api=api,
+            account_id=account_id,
+            start_date=settings.start_date(as_of),
+            now=as_of,
+            on_page=lambda stream, page: progress.page(stream.name, page, api.budget.remaining_count),
+            snapshots=snapshots,
+            heeds_rhythm=heeds_rhythm,
+            noted_mentions=lambda account_id, after: _noted_mentions(warehouse, settings, account_id, after),
+        )
+        for account_id in find_account_ids(api, settings, snapshots)
+    ]
 
 
 def _nothing_to_replay(warehouse: Warehouse, settings: Settings) -> str:
@@ -356,10 +444,7 @@ def _forget_payloads(warehouse: Warehouse) -> None:
         if not has_payloads(con):
             return
     logger.warning("SOCIAL_WAREHOUSE_RAW_PAYLOADS is false: the raw payloads that were kept are removed")
-    with (
-        warehouse.writer_lock("the start of a sync", timeout_seconds=LOCK_WAIT_SECONDS),
-        warehouse.connect(read_only=False) as con,
-    ):
+    with warehouse.writing("the start of a sync", timeout_seconds=LOCK_WAIT_SECONDS) as con:
         forget_payloads(con)
 
 

@@ -72,6 +72,28 @@ class Settings(BaseSettings):
             "Of how many mentions a run may read the notes, the longest waiting first; a call each, so none unless set."
         ),
     )
+    social_connect_reserved_calls: int = Field(
+        50,
+        ge=0,
+        description=("How many calls of each user's allowance a backfill leaves to the syncs that run beside it."),
+    )
+    social_warehouse_reconcile_days: int = Field(
+        35,
+        ge=1,
+        le=366,
+        description=(
+            "How many days back `reconcile` compares the warehouse with the API's counts. The API credits handling up"
+            " to 28 days after a mention."
+        ),
+    )
+    social_warehouse_sweep_calls: int = Field(
+        20,
+        ge=0,
+        description=(
+            "How many calls a `reconcile` may spend on reading days again whose counts agree, the longest unread first:"
+            " it finds what no count shows."
+        ),
+    )
     social_warehouse_raw_payloads: bool = Field(
         default=True,
         description=(
@@ -169,6 +191,7 @@ _WANTS = {
     "social_connect_start_date": "an ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T08:00:00Z",
     "social_connect_max_wait_seconds": "a number of seconds, 0 or more",
     "social_connect_context_calls": "a whole number, 0 or more",
+    "social_connect_reserved_calls": "a whole number, 0 or more",
     "social_warehouse_raw_payloads": "true or false",
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",

@@ -17,7 +17,7 @@ from pipelines.keeping import DATASET, HISTORY, RAW, has_table
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
 from transforms.selects import quoted
-from transforms.tables import QUARANTINE, SCHEMA_CHANGES, STATISTICS
+from transforms.tables import DAYS_READ, DELETIONS, QUARANTINE, RECONCILIATIONS, SCHEMA_CHANGES, STATISTICS
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -159,6 +159,15 @@ class Warehouse:
         """
         with _connect(self.file, read_only=read_only) as con:
             con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+            yield con
+
+    @contextmanager
+    def writing(self, holder: str, *, timeout_seconds: float = 0) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that may write, under the writer lock; arguments and errors as for both."""
+        with (
+            self.writer_lock(holder, timeout_seconds=timeout_seconds),
+            self.connect(read_only=False) as con,
+        ):
             yield con
 
     @contextmanager
@@ -378,6 +387,14 @@ def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
     yield DATASET, STATISTICS.name, STATISTICS.description, (*STATISTICS.all_columns, LOAD_ID)
     yield DATASET, "quarantine", "One row per record that could not be read, with its text.", (*QUARANTINE, LOAD_ID)
     yield HISTORY, "schema_changes", "One row per difference between the API and the contracts.", SCHEMA_CHANGES
+    yield (
+        HISTORY,
+        "reconciliations",
+        "One row per number of a day that the API and the warehouse told differently.",
+        (RECONCILIATIONS),
+    )
+    yield HISTORY, "deletions", "One row per time that a mention was found gone at the source.", DELETIONS
+    yield HISTORY, "days_read", "One row per account and day whose mentions were all read again.", DAYS_READ
 
 
 LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")

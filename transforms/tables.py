@@ -80,6 +80,45 @@ QUARANTINE = (
 )
 """Columns of the quarantine: records that could not be read, as text, with the reason."""
 
+RECONCILIATIONS = (
+    Column("reconciled_at", "timestamp", "Start of the run that compared.", is_required=True),
+    ACCOUNT_ID,
+    Column(
+        "day_start_at", "timestamp", "Beginning of the day, as the API cuts days; null for the sum over all of them."
+    ),
+    Column("measure", "text", "What was counted or averaged.", is_required=True),
+    Column(
+        "segment", "text", f"Topic, status, sentiment or tag; '{OVERALL}' for the number over all.", is_required=True
+    ),
+    Column("topic_id", "text", "Identifier of the topic, where the number is of one; else null."),
+    Column("theirs", "float", "What the API says; null where it says nothing, such as a mean of nothing."),
+    Column("ours_before", "float", "What the warehouse said."),
+    Column("ours_after", "float", "What the warehouse says since; null where the day was not read again."),
+    Column(
+        "action",
+        "text",
+        "What was done.",
+        values=("none", "read again", "still differs", "known difference", "not read"),
+        is_required=True,
+    ),
+)
+"""Columns of the comparisons: each number that differed, and the sum of each run."""
+
+DELETIONS = (
+    ACCOUNT_ID,
+    Column("unique_id", "text", "Identifier of the mention, unique within its account.", is_required=True),
+    Column("deleted_at", "timestamp", "Start of the run that found it gone.", is_required=True),
+    Column("restored_at", "timestamp", "Start of the run that found it there again; null while it is gone."),
+)
+"""Columns of what was found gone at the source."""
+
+DAYS_READ = (
+    ACCOUNT_ID,
+    Column("day_start_at", "timestamp", "Beginning of the day, as the API cuts days.", is_required=True),
+    Column("read_at", "timestamp", "Start of the run that last read every mention of the day.", is_required=True),
+)
+"""Columns of the days that were read again whole."""
+
 SCHEMA_CHANGES = (
     Column("table_name", "text", "Table the value belongs to.", is_required=True),
     Column(

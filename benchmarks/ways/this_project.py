@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from measured import measured
 
 from pipelines.load import load
-from pipelines.run import BATCH_PAGES
 from pipelines.source import STREAMS
-from pipelines.source.reading import Batch, Reader
+from pipelines.source.reading import BATCH_PAGES, Batch, Reader
 from pipelines.source.windows import Cursor
 from pipelines.warehouse import DATASET, Warehouse
 from sandbox.sandbox import DEFAULT_NOW

@@ -43,6 +43,10 @@ ONE_SECOND = timedelta(seconds=1)
 _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T00:00:00+00:00"}
 
 
+BATCH_PAGES = 10
+"""Pages that are flattened at once: enough for the vectorised engine, little enough for memory."""
+
+
 class ReadingFailed(Exception):
     """A list cannot be read without a gap: the API does not do what reading it rests on."""
 
@@ -125,6 +129,10 @@ class AccountReading:
             for topic in page.records
             if isinstance(topic, dict) and "id" in topic
         ]
+
+    def added_in(self, stream: Stream, window: Window) -> Iterator[Page]:
+        """Every page of the inbox's rows that were added in a window, whenever they were read before."""
+        yield from self._new_rows(stream, window, {"topic_ids": ",".join(self.topic_ids())})
 
     def _with_history(self, cursor: Cursor) -> tuple[Cursor, datetime]:
         """The cursor, and how far back its list has ever been asked for: a start date may move on with the clock."""
@@ -410,7 +418,7 @@ class StreamReader(Reader):
     is left out.
     """
 
-    def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int) -> None:
+    def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int = BATCH_PAGES) -> None:
         super().__init__(stream)
         self._accounts = accounts
         self._batch_pages = batch_pages
@@ -426,7 +434,7 @@ class StreamReader(Reader):
                     if batch and batch.given != step.given:
                         yield batch
                         batch = None
-                    batch = _with_page(batch, account.account_id, step)
+                    batch = with_page(batch, account.account_id, step)
                     if len(batch.bodies) == self._batch_pages:
                         yield batch
                         batch = None
@@ -448,7 +456,7 @@ def is_refusal(error: Exception) -> bool:
     )
 
 
-def _with_page(batch: Batch | None, account_id: str, step: Step) -> Batch:
+def with_page(batch: Batch | None, account_id: str, step: Step) -> Batch:
     """The batch grown by a page, of which only the text is kept, in UTF-8.
 
     Parsed records take several times its memory, and so does a Python text with an emoji in it.

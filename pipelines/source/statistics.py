@@ -314,6 +314,15 @@ class StatisticsLoader:
                     },
                 )
 
+    def numbers(self, account: AccountReading, asked: Asked) -> pd.DataFrame:
+        """The rows of some days at once, of the definitions that the API answers.
+
+        Raises:
+            pipelines.api.SocialConnectError: the API cannot be read.
+        """
+        parts = [rows for part in _in_parts(self._definitions, asked) for _, rows in self._ask(account, part, asked)]
+        return pd.concat(parts, ignore_index=True) if parts else as_arrow(pd.DataFrame()).to_pandas()
+
     def _is_fresh(self, account: AccountReading, covered: dict[str, Covered]) -> bool:
         """Whether every day of every definition has been asked for, less than the rhythm ago."""
         return len(covered) == len(self._definitions) and all(

@@ -1,0 +1,332 @@
+"""Compares the warehouse with the API's own counts, and reads the days that differ again.
+
+The API has no list of what was edited silently, deleted or erased. But it counts, and a call for the counts of many
+days costs as much as a page. Days whose counts differ are read again; mentions of them that are gone are marked. What
+no count shows is found by reading days that agree again in turn, the longest unread first, with the calls that are
+given for it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.keeping import (
+    DATASET,
+    HISTORY,
+    days_read,
+    has_table,
+    keep_days_read,
+    keep_deletions,
+    keep_reconciliations,
+    transaction,
+)
+from pipelines.load import LOCK_WAIT_SECONDS, load, make_pipeline, read_state
+from pipelines.source import STREAMS
+from pipelines.source.days import DaysReader
+from pipelines.source.statistics import StatisticsLoader, midnight
+from pipelines.source.windows import Cursor
+from transforms.checksums import CELL, Days, compared, days_of, definitions, recount, tag_filters_of
+from transforms.statistics import Asked
+from transforms.tables import OVERALL, RECONCILIATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipelines.load import LoadReport
+    from pipelines.source import AccountReading
+    from pipelines.warehouse import Warehouse
+    from transforms.personal_data import Policy
+
+MENTIONS = next(stream for stream in STREAMS if stream.name == "mentions")
+HOLDER = "a reconciliation"
+ONE_DAY, ONE_SECOND = timedelta(days=1), timedelta(seconds=1)
+MENTION_COUNT = "mentions"
+_DIFFERS, _KNOWN = "still differs", "known difference"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One account's days: the cells of `transforms.checksums.compared`, where days begin, and where the last ends.
+
+    `tags`: the names of the tags that are counted.
+    """
+
+    cells: pd.DataFrame
+    buckets: tuple[datetime, ...]
+    end: datetime
+    tags: tuple[str, ...]
+
+    def counted(self, days: Days) -> int:
+        """How many mentions the API counts in some days."""
+        cells = self.cells[self.cells["measure"] == MENTION_COUNT]
+        return int(
+            cells[(cells["bucket_start_at"] >= days.start) & (cells["bucket_start_at"] < days.end)]["theirs"].sum()
+        )
+
+
+@dataclass
+class AccountReconciliation:
+    """What a reconciliation found and did in one account.
+
+    Days are those of the API. `unsettled_count`: days that were read again without becoming sure what is gone, since
+    what was read was not as many as were counted; the next reconciliation looks at them again.
+    """
+
+    account_id: str
+    day_count: int = 0
+    compared_count: int = 0
+    different_count: int = 0
+    still_different_count: int = 0
+    days_read_again: list[datetime] = field(default_factory=list)
+    days_swept: list[datetime] = field(default_factory=list)
+    unsettled_count: int = 0
+    deleted_count: int = 0
+    restored_count: int = 0
+    notices: list[str] = field(default_factory=list)
+    loads: list[LoadReport] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """In plain values, for scripts."""
+        plain = {name: value for name, value in vars(self).items() if name != "loads"}
+        for name in ("days_read_again", "days_swept"):
+            plain[name] = [day.isoformat() for day in plain[name]]
+        return plain
+
+
+def reconcile_account(
+    warehouse: Warehouse,
+    account: AccountReading,
+    *,
+    loaded_at: datetime,
+    day_count: int,
+    sweep_calls: int,
+    policy: Policy,
+    keeps_payloads: bool,
+) -> AccountReconciliation:
+    """Compares one account, reads again what differs, then sweeps.
+
+    Args:
+        warehouse: what is compared; its mentions have just been brought up to date.
+        account: what is read.
+        loaded_at: start of the run, UTC.
+        day_count: how many days back the comparison goes.
+        sweep_calls: how many calls may go into days that agree.
+        policy: what becomes of personal data.
+        keeps_payloads: whether raw payloads are kept.
+
+    Raises:
+        pipelines.api.SocialConnectError: the API cannot be read. What was read is loaded.
+        pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
+    """
+    report = AccountReconciliation(account.account_id)
+    cursors = read_state(make_pipeline(warehouse)).get(MENTIONS.name, {}).get("cursors", {})
+    end = Cursor.from_state(cursors.get(account.account_id, {})).added_through
+    if end is None:
+        report.notices.append(f"account {account.account_id} has no mentions yet: nothing to compare")
+        return report
+    before = compare(warehouse, account, end=end + ONE_SECOND, day_count=day_count, notices=report.notices)
+    known = _known_differences(warehouse, account.account_id, before.cells)
+    different = before.cells[~before.cells["equal"]]
+    dirty = days_of(list(different[~different.index.isin(known)]["bucket_start_at"]), before.buckets, before.end)
+    report.day_count, report.compared_count = len(before.buckets), len(before.cells)
+    report.different_count = len(different)
+
+    reader = DaysReader(MENTIONS, account, dirty)
+
+    def read(reader: DaysReader) -> None:
+        report.loads.append(
+            load(warehouse, [reader], loaded_at=loaded_at, policy=policy, keeps_payloads=keeps_payloads)
+        )
+        _settle(warehouse, account.account_id, reader, before, report, at=loaded_at)
+
+    read(reader)
+    report.days_read_again = [start for days in reader.seen for start in _starts(days, before.buckets)]
+    ours_after = _recounted(warehouse, account.account_id, before)
+    after = compared(_theirs(before.cells), ours_after)
+    rows = _outcome(account.account_id, before, after, known, set(report.days_read_again), at=loaded_at)
+    report.still_different_count = int((rows["action"] == _DIFFERS).sum())
+    with warehouse.writing(HOLDER, timeout_seconds=LOCK_WAIT_SECONDS) as con, transaction(con):
+        keep_reconciliations(con, pa.Table.from_pandas(rows, preserve_index=False))
+    if report.loads[-1].stopped_by is None and sweep_calls:
+        sweep = DaysReader(MENTIONS, account, _least_lately_read(warehouse, account, before, report, sweep_calls))
+        read(sweep)
+        report.days_swept = [start for days in sweep.seen for start in _starts(days, before.buckets)]
+    return report
+
+
+def compare(
+    warehouse: Warehouse, account: AccountReading, *, end: datetime, day_count: int, notices: list[str]
+) -> Comparison:
+    """Asks the API for the counts of the last days and counts the warehouse's mentions into the same days.
+
+    Args:
+        warehouse: what is compared.
+        account: whose counts are asked for.
+        end: mentions added then or later are not counted, UTC.
+        day_count: how many days back.
+        notices: is told what the API does not count.
+    """
+    with warehouse.connect() as con:
+        tags = dict(con.execute(tag_filters_of(DATASET), {"account_id": account.account_id}).fetchall())
+    asked_for = definitions(tags)
+    last_day = midnight(end - ONE_SECOND)
+    asked = Asked(
+        account.account_id,
+        tuple(account.topic_ids()),
+        last_day - (day_count - 1) * ONE_DAY,
+        last_day + ONE_DAY,
+        end - ONE_SECOND,
+    )
+    statistics = StatisticsLoader([account], loaded_at=account.now, asked=asked_for)
+    theirs = statistics.numbers(account, asked).rename(columns={"definition": "measure"})
+    notices += statistics.notices
+    told = {start.to_pydatetime() for start in theirs["bucket_start_at"]}
+    buckets = sorted(told) or [asked.first_day + day * ONE_DAY for day in range(day_count)]
+    tag_names = next(
+        (
+            tuple(each.segmentation.filters)
+            for each in asked_for
+            if each.name == "mentions_by_tag" and each.segmentation
+        ),
+        (),
+    )
+    nothing = Comparison(pd.DataFrame({"measure": theirs["measure"].unique()}), tuple(buckets), end, tag_names)
+    ours = _recounted(warehouse, account.account_id, nothing)
+    return Comparison(compared(theirs[[*CELL, "value"]], ours), tuple(buckets), end, tag_names)
+
+
+def _recounted(warehouse: Warehouse, account_id: str, comparison: Comparison) -> pd.DataFrame:
+    with warehouse.connect() as con:
+        starts = pa.table({"bucket_start_at": pa.array(comparison.buckets, pa.timestamp("us", tz="UTC"))})
+        con.register("buckets", starts)
+        measures = list(comparison.cells["measure"].unique())
+        values = {"account_id": account_id, "end": comparison.end, "tags": list(comparison.tags)}
+        return con.execute(recount(DATASET, measures), values).df()
+
+
+def _theirs(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells[[*CELL, "theirs"]].rename(columns={"theirs": "value"})
+
+
+def _known_differences(warehouse: Warehouse, account_id: str, cells: pd.DataFrame) -> pd.Index[Any]:
+    """The cells that differed before, by the same numbers, after they had been read again: that would not help now."""
+    with warehouse.connect() as con:
+        if not has_table(con, HISTORY, "reconciliations"):
+            return cells.index[:0]
+        last = con.execute(
+            "SELECT day_start_at AS bucket_start_at, measure, segment, theirs AS theirs_then, ours_after"
+            f" FROM {HISTORY}.reconciliations WHERE account_id = $1 AND action IN ('{_DIFFERS}', '{_KNOWN}')"
+            " QUALIFY row_number() OVER (PARTITION BY day_start_at, measure, segment ORDER BY reconciled_at DESC) = 1",
+            [account_id],
+        ).df()
+    different = cells[~cells["equal"]]
+    both = different.reset_index().merge(last, on=CELL)
+    same = both[
+        (both["theirs"].fillna(math.inf) == both["theirs_then"].fillna(math.inf))
+        & (both["ours"].fillna(math.inf) == both["ours_after"].fillna(math.inf))
+    ]
+    index: pd.Index[Any] = pd.Index(same["index"])
+    return index
+
+
+def _outcome(
+    account_id: str,
+    before: Comparison,
+    after: pd.DataFrame,
+    known: pd.Index[Any],
+    days_again: set[datetime],
+    *,
+    at: datetime,
+) -> pd.DataFrame:
+    """The rows of `history.reconciliations`: every cell that differed before or after, and the sum of the mentions."""
+    both = before.cells.assign(is_known=before.cells.index.isin(known)).merge(
+        after[[*CELL, "ours", "equal"]], how="outer", on=CELL, suffixes=("", "_after")
+    )
+    both = both[~(both["equal"].fillna(True).astype(bool) & both["equal_after"].fillna(True).astype(bool))]
+    was_read = both["bucket_start_at"].isin(days_again)
+    action = pd.Series("not read", index=both.index)
+    action[both["is_known"].fillna(False).astype(bool)] = _KNOWN
+    action[was_read] = "read again"
+    action[was_read & ~both["equal_after"].fillna(False).astype(bool)] = _DIFFERS
+    rows = pd.DataFrame(
+        {
+            "day_start_at": both["bucket_start_at"],
+            "measure": both["measure"],
+            "segment": both["segment"],
+            "theirs": both["theirs"],
+            "ours_before": both["ours"],
+            "ours_after": both["ours_after"].where(was_read | (action == _KNOWN)),
+            "action": action,
+        }
+    )
+    counts = before.cells[before.cells["measure"] == MENTION_COUNT]
+    total = pd.DataFrame(
+        {
+            "day_start_at": pd.Series([pd.NaT], dtype="datetime64[us, UTC]"),
+            "measure": MENTION_COUNT,
+            "segment": OVERALL,
+            "theirs": counts["theirs"].sum(),
+            "ours_before": counts["ours"].sum(),
+            "ours_after": after[after["measure"] == MENTION_COUNT]["ours"].sum(),
+            "action": "none" if not days_again else "read again",
+        }
+    )
+    rows = pd.concat([rows, total], ignore_index=True)
+    is_of_topic = rows["measure"].str.endswith("_by_topic")
+    rows = rows.assign(reconciled_at=at, account_id=account_id, topic_id=rows["segment"].where(is_of_topic))
+    return rows[[column.name for column in RECONCILIATIONS]]
+
+
+def _settle(
+    warehouse: Warehouse,
+    account_id: str,
+    reader: DaysReader,
+    before: Comparison,
+    report: AccountReconciliation,
+    *,
+    at: datetime,
+) -> None:
+    """Marks what is gone from the days that were read to their end, where as many were read as the API counts."""
+    with warehouse.writing(HOLDER, timeout_seconds=LOCK_WAIT_SECONDS) as con, transaction(con):
+        for days, added_at in reader.seen.items():
+            within = [unique_id for unique_id, added in added_at.items() if days.start <= added < days.end]
+            starts = _starts(days, before.buckets)
+            if len(within) != before.counted(days):
+                report.unsettled_count += len(starts)
+                continue
+            seen = pa.table({"unique_id": pa.array(within, pa.string())})
+            gone, back = keep_deletions(con, account_id, seen, start=days.start, end=days.end, at=at)
+            report.deleted_count += gone
+            report.restored_count += back
+            keep_days_read(con, account_id, starts, at=at)
+
+
+def _least_lately_read(
+    warehouse: Warehouse, account: AccountReading, before: Comparison, report: AccountReconciliation, most_calls: int
+) -> Iterator[Days]:
+    """Days that were not just read, the longest unread first, while there are calls left for them."""
+    with warehouse.connect() as con:
+        read_at = days_read(con, account.account_id)
+    never = datetime.min.replace(tzinfo=UTC)
+    just_read = set(report.days_read_again)
+    order = sorted(
+        (start for start in before.buckets if start not in just_read),
+        key=lambda start: (read_at.get(start, never), -start.timestamp()),
+    )
+    first_count = account.api.budget.request_count
+    for start in order:
+        (day,) = days_of([start], before.buckets, before.end)
+        call_count = max(1, math.ceil(before.counted(day) / (MENTIONS.page_size or 1)))
+        if account.api.budget.request_count - first_count + call_count > most_calls:
+            return
+        yield day
+
+
+def _starts(days: Days, buckets: Sequence[datetime]) -> list[datetime]:
+    return [start for start in buckets if days.start <= start < days.end]
