@@ -23,7 +23,7 @@ demo: setup ## the whole way on made-up data: sandbox, sync, transform, publish,
 	$(BIN)/social-warehouse demo
 
 test: setup ## every test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup ## style and types
 	$(BIN)/ruff check .

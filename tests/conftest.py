@@ -12,7 +12,26 @@ from transforms.contract import Contract
 from transforms.drift import Drift
 from transforms.flatten import Flattening
 
+LONGEST = (
+    "test_sync_100_000_mentions",
+    "test_no_personal_data_in_any_file",
+    "test_replay_makes_the_same_tables",
+    "test_commands_work",
+    "test_commands_fail_clearly",
+    "test_dbt_project",
+    "test_kill_at_any_point",
+    "test_lists_the_api_refuses",
+    "test_sync_reads_everything",
+    "test_flow",
+)
+"""Files of tests that take longest; workers begin with these, so that none of them is left when all else is done."""
+
 LOADED_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first, and leaves all else in its order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,12 @@ def test_two_runs_of_the_flow_publish_the_same_as_two_syncs(server: Server) -> N
     from pipelines.warehouse import Warehouse  # noqa: PLC0415 - as above
 
     box = server.sandbox
-    first = flows.sync(as_of=box.now)
+    stream_names = ["topics", "users", "mentions"]
+    first = flows.sync(as_of=box.now, stream_names=stream_names)
     assert first["record_counts"]["mentions"] == len(box.mentions(1417))
     box.advance(hours=6)
-    second = flows.sync(as_of=box.now)
+    second = flows.sync(as_of=box.now, stream_names=stream_names)
+    assert set(first["record_counts"]) == set(second["record_counts"]) == set(stream_names)
     assert 0 < second["row_counts"]["mentions"] < first["row_counts"]["mentions"]
     with Warehouse(read_settings().social_warehouse_home).connect_published() as con:
         assert con.execute("SELECT count(*) FROM fct_mentions").fetchone() == (len(box.mentions(1417)),)

@@ -4,6 +4,8 @@ What is personal is what tests/unit/transforms/test_no_personal_data_is_left.py 
 they are looked through.
 """
 
+# ruff: noqa: S608 - names of tables come from the catalogue
+
 import base64
 import gzip
 import importlib.util
@@ -11,7 +13,10 @@ import json
 import logging
 import re
 import zlib
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +27,7 @@ import pytest
 
 from pipelines.api import SocialConnectError
 from pipelines.logs import log_to
-from pipelines.run import replay, sync
+from pipelines.run import extract_and_load, replay, sync
 from transforms.contract import contracts
 
 Json = Any
@@ -35,6 +40,7 @@ KNOWN_TO_DBT = {"New York"}  # its own macros name the town, and its manifest ha
 PACKED_STATE = re.compile(r"eJ[\w+/]+=*")  # how base64 of a deflated text begins
 NUMBER = re.compile(r"-?[\d.]+")
 HASH = re.compile("[0-9a-f]{32,64}")
+BETWEEN = "\0"  # stands in no text
 
 
 def unit_test_of_objects() -> ModuleType:
@@ -94,15 +100,26 @@ class Needles:
         cleaned = set(map(self._without_own_names, self.personal))
         return {text for text in cleaned if len(text) > (8 if NUMBER.fullmatch(text) else 4)} - KNOWN_TO_DBT
 
-    def found_in(self, texts: dict[str, str]) -> dict[str, set[str]]:
-        """Those that are in some texts, each with the names of the texts."""
-        found: dict[str, set[str]] = {}
-        searched = self.searched()
-        for where, text in texts.items():
-            cleaned = self._without_own_names(text)
-            for needle in searched:
-                if needle in cleaned:
-                    found.setdefault(needle, set()).add(where)
+    def found_in(self, texts: dict[str, set[str]]) -> dict[str, set[str]]:
+        """Those that are in some texts, each with the places of the texts.
+
+        A text that is in many places, as most are, is looked through once.
+        """
+        places: dict[str, set[str]] = defaultdict(set)
+        for place, several in texts.items():
+            for text in several:
+                places[text].add(place)
+        in_order = list(places.values())
+        together = self._without_own_names(BETWEEN.join(places))
+        ends = list(accumulate(len(text) + len(BETWEEN) for text in together.split(BETWEEN)))
+        assert len(ends) == len(in_order)
+        found: dict[str, set[str]] = defaultdict(set)
+        for needle in self.searched():
+            at = together.find(needle)
+            while at >= 0:
+                number = bisect_right(ends, at)
+                found[needle] |= in_order[number]
+                at = together.find(needle, ends[number])
         return found
 
     def _without_own_names(self, text: str) -> str:
@@ -111,32 +128,33 @@ class Needles:
         return text
 
 
-def texts_of(folder: Path) -> dict[str, str]:
-    """What is in the files of a folder, readable: each table's cells, each packed text unpacked."""
-    texts: dict[str, str] = {}
+def texts_of(folder: Path) -> dict[str, set[str]]:
+    """What is in the files of a folder, readable, by place: each table's cells, each packed text unpacked."""
+    texts: dict[str, set[str]] = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(file.relative_to(folder))
         content = file.read_bytes()
         if file.suffix == ".parquet":
             with duckdb.connect() as con:
-                texts[name] = text_of(con, f"FROM '{file}'")
+                texts[name] = texts_in(con, f"FROM '{file}'")
         elif file.suffix == ".duckdb":
             with duckdb.connect(file, read_only=True) as con:
                 tables = con.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
                 for schema, table in tables:
-                    texts[f"{name}: {schema}.{table}"] = text_of(con, f'FROM {schema}."{table}"')
+                    texts[f"{name}: {schema}.{table}"] = texts_in(con, f'FROM {schema}."{table}"')
         else:
             content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-            texts[name] = unpacked(content.decode(errors="replace"))
+            texts[name] = set(unpacked(content.decode(errors="replace")).split(BETWEEN))
     return texts
 
 
-def text_of(con: duckdb.DuckDBPyConnection, rows: str) -> str:
+def texts_in(con: duckdb.DuckDBPyConnection, rows: str) -> set[str]:
     """Every different value of some rows, JSON taken apart; without hashes, which could look like anything."""
     con.execute("SET TimeZone = 'UTC'")
-    names = [name for name, *_ in con.execute(f"DESCRIBE {rows}").fetchall()]
-    cells = {str(value) for name in names for (value,) in con.execute(f'SELECT DISTINCT "{name}" {rows}').fetchall()}
-    return "\n".join(leaf for cell in cells for leaf in leaves_of(cell) if not HASH.fullmatch(leaf))
+    cells = con.execute(
+        f"SELECT DISTINCT unnest(list_value(*COLUMNS(*))) AS cell FROM (SELECT COLUMNS(*)::VARCHAR {rows})"
+    ).fetchall()
+    return {leaf for (cell,) in cells if cell for leaf in leaves_of(cell) if not HASH.fullmatch(leaf)}
 
 
 def leaves_of(cell: str) -> Iterator[str]:
@@ -179,13 +197,13 @@ def test_a_whole_run(
     )
     needles = Needles()
     needles.learn_from(site.box)
-    texts: dict[str, str] = {}
+    texts: dict[str, set[str]] = {}
     load = dlt.Pipeline.load
 
     def look_before_loading(pipeline: dlt.Pipeline, *arguments: Any, **options: Any) -> Any:
         """The load package goes when it is loaded. The work file is open elsewhere until then."""
         for folder in (site.home / "dlt", site.home / "scratch"):
-            texts.update({f"before loading: {name}": text for name, text in texts_of(folder).items()})
+            texts.update({f"before loading: {place}": found for place, found in texts_of(folder).items()})
         return load(pipeline, *arguments, **options)
 
     monkeypatch.setattr(dlt.Pipeline, "load", look_before_loading)
@@ -199,7 +217,7 @@ def test_a_whole_run(
     replay(site.settings())
     texts |= texts_of(site.home)
     captured = capfd.readouterr()
-    texts["said"] = "\n".join([*said, caplog.text, captured.out, captured.err])
+    texts["said"] = {*said, caplog.text, captured.out, captured.err}
 
     places = {"before loading: .*parquet", "before loading: .*json", r"warehouse.duckdb: social_connect\."}
     places |= {r"warehouse.duckdb: raw\.", r"warehouse.duckdb: history\.", r"published/warehouse.duckdb: marts\."}
@@ -216,7 +234,7 @@ def test_a_whole_run(
 
 
 def run_with_faults(site: Any) -> list[str]:
-    """Whole runs, each with something wrong; what they said in the end."""
+    """Runs, each with something wrong, the last one transformed and published; what they said."""
     faults = site.box.faults
     said = []
     with log_to(site.settings()):
@@ -226,12 +244,12 @@ def run_with_faults(site: Any) -> list[str]:
         faults.add("unknown_field", path="inbox/cases")
         faults.add("cut_json", path="inbox/contacts", after=1)
         faults.add("html", path="settings/users", status=502)
-        said.append(str(sync(site.settings(), as_of=site.box.now).as_json()))
+        said.append(str(extract_and_load(site.settings(), as_of=site.box.now)))
         faults.clear()
         site.box.advance(hours=20)
         faults.add("looping_next_url", path="inbox/contacts", times=None)
         try:
-            sync(site.settings(), as_of=site.box.now)
+            extract_and_load(site.settings(), as_of=site.box.now)
         except SocialConnectError as error:
             said += [str(error), repr(error)]
         assert len(said) > 1

@@ -15,7 +15,7 @@ Make = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def site(make_site: Make) -> Any:
-    site = make_site(mentions=40)
+    site = make_site(mentions=40, stream_names=["topics", "users", "mentions", "cases"])
     site.sync()
     return site
 

@@ -30,14 +30,15 @@ def files_with_a_token(folder: Path) -> list[str]:
 
 def tables_with_a_token(site: Any) -> list[str]:
     """DuckDB packs its texts, so the file's bytes alone prove nothing."""
-    tables = site.rows("SELECT schema_name, table_name FROM duckdb_tables()")
-    assert ("social_connect", "_dlt_pipeline_state") in tables
-    return [
-        table
-        for schema, table in tables
-        for row in site.rows(f'SELECT * FROM "{schema}"."{table}"')
-        if any(spelling in str(row) for spelling in SPELLINGS)
-    ]
+    with site.reading() as con:
+        tables = con.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+        assert ("social_connect", "_dlt_pipeline_state") in tables
+        return [
+            table
+            for schema, table in tables
+            for row in con.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()
+            if any(spelling in str(row) for spelling in SPELLINGS)
+        ]
 
 
 def test_no_file_table_log_or_error_has_a_token(

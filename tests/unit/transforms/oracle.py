@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 Row = dict[str, Any]
@@ -234,10 +235,17 @@ def all_lists() -> Iterator[Listing]:
         yield from listing.children
 
 
-def lines(columns: str) -> list[tuple[str, str, str]]:
-    """Column, kind and path of each line."""
+@cache
+def lines(columns: str) -> list[tuple[str, str, list[list[str]]]]:
+    """Column, kind and paths of each line, a path as its steps."""
     split = [line.split() for line in columns.splitlines() if line.strip()]
-    return [(name, kind, path) for name, kind, path in split]
+    return [(name, kind, [steps(path) for path in paths.split("|")]) for name, kind, paths in split]
+
+
+@cache
+def steps(path: str) -> list[str]:
+    """The steps to a value; none for the element itself."""
+    return [] if path == "." else path.split(".")
 
 
 def flatten(mentions: Iterable[Any], *, account_id: str, loaded_at: datetime) -> dict[str, list[Row]]:
@@ -255,7 +263,9 @@ def flatten(mentions: Iterable[Any], *, account_id: str, loaded_at: datetime) ->
 
 
 def _add_rows(tables: dict[str, list[Row]], listing: Listing, key: Row, holder: Any, loaded_at: datetime) -> None:
-    for position, (kind, element) in enumerate(_elements(_at(holder, listing.at), by_kind=bool(listing.kind_column))):
+    for position, (kind, element) in enumerate(
+        _elements(_at(holder, steps(listing.at)), by_kind=bool(listing.kind_column))
+    ):
         row = key | {"position": position} | _values(listing.columns, element)
         if listing.kind_column:
             row[listing.kind_column] = kind
@@ -278,14 +288,17 @@ def _elements(found: Any, *, by_kind: bool) -> Iterator[tuple[str | None, Any]]:
 def _values(columns: str, element: Any) -> Row:
     row: Row = {}
     for name, kind, paths in lines(columns):
-        found = [value for value in (_at(element, path) for path in paths.split("|")) if value is not None]
-        row[name] = _READ[kind](found[0]) if found else None
+        value = None
+        for path in paths:
+            if value is None:
+                value = _at(element, path)
+        row[name] = None if value is None else _READ[kind](value)
     return row
 
 
-def _at(value: Any, path: str) -> Any:
+def _at(value: Any, path: list[str]) -> Any:
     """What is at a path; None where there is nothing: key missing, null, or PHP's [] for an object without members."""
-    for name in path.split(".") if path != "." else ():
+    for name in path:
         if isinstance(value, dict):
             value = value.get(name)
         elif isinstance(value, list) and name.isdigit():

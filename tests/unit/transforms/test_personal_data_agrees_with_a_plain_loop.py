@@ -97,21 +97,22 @@ def test_the_list_is_the_contract_s() -> None:
     assert marked == TEXTS | NUMBERS
 
 
-@settings(max_examples=40, deadline=None)
+# Few examples of several mentions: what takes time is the number of examples, and hardly how many mentions are in one.
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_on_any_mentions(data: st.DataObject, masking: ModuleType, oracle: ModuleType, payloads: ModuleType) -> None:
-    assert_agrees(data.draw(st.lists(payloads.mentions, max_size=3)), masking, oracle)
+    assert_agrees(data.draw(st.lists(payloads.mentions, max_size=10)), masking, oracle)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_mentions_that_differ_lose_what_is_not_declared_and_read_the_same_again(
     data: st.DataObject, masking: ModuleType, payloads: ModuleType
 ) -> None:
-    mention, _ = data.draw(payloads.drifted())
-    kept = masking.flatten(MENTION, [mention], masking.KEEP)
+    mentions = [data.draw(payloads.drifted(f"1_{number}"))[0] for number in range(data.draw(st.integers(1, 8)))]
+    kept = masking.flatten(MENTION, mentions, masking.KEEP)
     for policy in (masking.HASH, masking.DROP):
-        found = masking.flatten(MENTION, [mention], policy)
+        found = masking.flatten(MENTION, mentions, policy)
         assert {row["_extra"] for rows in found.tables.values() for row in rows} == {None}
         told = {(each.table, each.path, each.expected, each.found) for each in found.drift}
         assert told == {(each.table, each.path, each.expected, each.found) for each in kept.drift}
