@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,8 +66,15 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         *("--log-level", "none", "--log-level-file", "none"),
         "--no-use-colors",
     ]
-    with _environment(
-        SOCIAL_WAREHOUSE_FILE=str(warehouse.file.resolve()), DBT_SEND_ANONYMOUS_USAGE_STATS="false", DO_NOT_TRACK="1"
+    # dbt opens the file for each model and test. While this connection is open, that costs nothing and writes no
+    # checkpoint.
+    with (
+        _environment(
+            SOCIAL_WAREHOUSE_FILE=str(warehouse.file.resolve()),
+            DBT_SEND_ANONYMOUS_USAGE_STATS="false",
+            DO_NOT_TRACK="1",
+        ),
+        duckdb.connect(warehouse.file),
     ):
         outcome = dbtRunner().invoke(arguments)
     if not isinstance(outcome.result, RunExecutionResult):
