@@ -207,5 +207,5 @@ class Package:
 
     def _write(self, name: str, rows: str) -> Path:
         file = self.manner.folder / f"{self.name}.{name}.parquet"
-        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE {ROWS_PER_GROUP})")
+        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {ROWS_PER_GROUP})")
         return file
