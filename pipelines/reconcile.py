@@ -207,7 +207,7 @@ def _recounted(warehouse: Warehouse, account_id: str, comparison: Comparison) ->
         con.register("buckets", starts)
         measures = list(comparison.cells["measure"].unique())
         values = {"account_id": account_id, "end": comparison.end, "tags": list(comparison.tags)}
-        return con.execute(recount(DATASET, measures), values).df()
+        return con.execute(recount(DATASET, measures), values).to_arrow_table().to_pandas()
 
 
 def _theirs(cells: pd.DataFrame) -> pd.DataFrame:
@@ -224,7 +224,7 @@ def _known_differences(warehouse: Warehouse, account_id: str, cells: pd.DataFram
             f" FROM {HISTORY}.reconciliations WHERE account_id = $1 AND action IN ('{_DIFFERS}', '{_KNOWN}')"
             " QUALIFY row_number() OVER (PARTITION BY day_start_at, measure, segment ORDER BY reconciled_at DESC) = 1",
             [account_id],
-        ).df()
+        ).to_arrow_table().to_pandas()
     different = cells[~cells["equal"]]
     both = different.reset_index().merge(last, on=CELL)
     same = both[
