@@ -88,21 +88,47 @@ def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -
     return report.as_json()
 
 
-def deployment(*, every: timedelta) -> RunnerDeployment:
-    """The scheduled sync.
+@task(retries=2, retry_delay_seconds=[60, 300], retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
+def compare_and_read_again(as_of: datetime) -> run.ReconcileReport:
+    """Compares with the API's counts and reads what differs. Safe to repeat: what is in step by then is left alone."""
+    return run.reconcile(read_settings(), as_of=as_of)
 
-    One that is due while another runs is dropped, not queued: the next one reads what it would have read.
+
+@flow(name="reconcile")
+def reconcile(as_of: datetime | None = None) -> dict[str, Any]:
+    """Compares the mentions with the API's counts, transforms, tests, publishes, and leaves a report.
+
+    Args:
+        as_of: the run's clock, UTC; now when not given.
+
+    Returns:
+        The report in plain values.
     """
-    return cast(
-        "RunnerDeployment",
-        sync.to_deployment(
-            name="social-connect-warehouse",
-            interval=every,
-            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        ),
+    report = compare_and_read_again(as_of or datetime.now(UTC))
+    transform_and_test()
+    publish()
+    create_markdown_artifact(
+        report.as_markdown(),
+        key="reconcile-report",
+        description="What differed from the API's counts, and what was done",
+    )
+    return report.as_json()
+
+
+def deployments(*, every: timedelta, reconcile_every: timedelta) -> tuple[RunnerDeployment, RunnerDeployment]:
+    """The scheduled sync and the scheduled reconciliation.
+
+    A run that is due while another of its kind goes on is dropped, not queued: the next one reads what it would have
+    read. A sync and a reconciliation that meet: the second finds the warehouse busy, and tries again.
+    """
+    limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+    name = "social-connect-warehouse"
+    return (
+        cast("RunnerDeployment", sync.to_deployment(name=name, interval=every, concurrency_limit=limit)),
+        cast("RunnerDeployment", reconcile.to_deployment(name=name, interval=reconcile_every, concurrency_limit=limit)),
     )
 
 
-def serve(*, every: timedelta) -> None:
-    """Schedules the sync and runs it here until stopped. Needs a Prefect server (`PREFECT_API_URL`)."""
-    serve_deployments(deployment(every=every), pause_on_shutdown=False)
+def serve(*, every: timedelta, reconcile_every: timedelta) -> None:
+    """Schedules both and runs them here until stopped. Needs a Prefect server (`PREFECT_API_URL`)."""
+    serve_deployments(*deployments(every=every, reconcile_every=reconcile_every), pause_on_shutdown=False)

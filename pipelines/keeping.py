@@ -7,7 +7,7 @@ read again, and writing the same again changes nothing.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -172,14 +172,23 @@ def keep_reconciliations(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> None
     _append(con, f"{HISTORY}.reconciliations", RECONCILIATIONS, rows)
 
 
-def keep_days_read(con: duckdb.DuckDBPyConnection, account_id: str, days: Iterable[datetime], *, at: datetime) -> None:
-    """Remembers that every mention of some days was read."""
+def keep_days_read(
+    con: duckdb.DuckDBPyConnection, account_id: str, days: Iterable[datetime], *, at: datetime | None
+) -> None:
+    """Remembers that every mention of some days was read at a time; with None, only that the days are there."""
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
     table = f"{HISTORY}.days_read"
     make_table(con, table, DAYS_READ)
     same = {"account_id": account_id, "days": list(days)}
-    con.execute(f"DELETE FROM {table} WHERE account_id = $account_id AND day_start_at IN (SELECT unnest($days))", same)
-    con.execute(f"INSERT INTO {table} SELECT $account_id, unnest($days), {moment(at)}", same)
+    are_same = "account_id = $account_id AND day_start_at IN (SELECT unnest($days))"
+    if at is not None:
+        con.execute(f"DELETE FROM {table} WHERE {are_same}", same)
+    con.execute(
+        f"INSERT INTO {table} SELECT $account_id, day, {moment(at) if at else 'NULL'}"
+        " FROM (SELECT unnest($days) AS day)"
+        f" WHERE day NOT IN (SELECT day_start_at FROM {table} WHERE account_id = $account_id)",
+        same,
+    )
 
 
 def days_read(con: duckdb.DuckDBPyConnection, account_id: str) -> dict[datetime, datetime]:
@@ -188,9 +197,34 @@ def days_read(con: duckdb.DuckDBPyConnection, account_id: str) -> dict[datetime,
         return {}
     return dict(
         con.execute(
-            f"SELECT day_start_at, read_at FROM {HISTORY}.days_read WHERE account_id = $1", [account_id]
+            f"SELECT day_start_at, read_at FROM {HISTORY}.days_read WHERE account_id = $1 AND read_at IS NOT NULL",
+            [account_id],
         ).fetchall()
     )
+
+
+def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, dict[str, Any]]:
+    """By account: how many days have never been read again, and when the longest unread of the others was.
+
+    Args:
+        con: a connection to the work file or the published copy.
+        day_count: how many days count, back from the last that was compared.
+    """
+    if not has_table(con, HISTORY, "days_read"):
+        return {}
+    found = con.execute(
+        f"SELECT account_id, count(*) - count(read_at), min(read_at) FROM (FROM {HISTORY}.days_read"
+        " QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY day_start_at DESC) <= $1)"
+        " GROUP BY account_id ORDER BY account_id",
+        [day_count],
+    ).fetchall()
+    return {
+        account_id: {
+            "never_read_again_day_count": never,
+            "longest_unread_since": oldest.isoformat() if oldest else None,
+        }
+        for account_id, never, oldest in found
+    }
 
 
 def keep_deletions(

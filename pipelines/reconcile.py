@@ -152,6 +152,7 @@ def reconcile_account(
     rows = _outcome(account.account_id, before, after, known, set(report.days_read_again), at=loaded_at)
     report.still_different_count = int((rows["action"] == _DIFFERS).sum())
     with warehouse.writing(HOLDER, timeout_seconds=LOCK_WAIT_SECONDS) as con, transaction(con):
+        keep_days_read(con, account.account_id, before.buckets, at=None)
         keep_reconciliations(con, pa.Table.from_pandas(rows, preserve_index=False))
     if report.loads[-1].stopped_by is None and sweep_calls:
         sweep = DaysReader(MENTIONS, account, _least_lately_read(warehouse, account, before, report, sweep_calls))
@@ -207,7 +208,8 @@ def _recounted(warehouse: Warehouse, account_id: str, comparison: Comparison) ->
         con.register("buckets", starts)
         measures = list(comparison.cells["measure"].unique())
         values = {"account_id": account_id, "end": comparison.end, "tags": list(comparison.tags)}
-        return con.execute(recount(DATASET, measures), values).to_arrow_table().to_pandas()
+        rows: pd.DataFrame = con.execute(recount(DATASET, measures), values).to_arrow_table().to_pandas()
+        return rows
 
 
 def _theirs(cells: pd.DataFrame) -> pd.DataFrame:
@@ -219,12 +221,17 @@ def _known_differences(warehouse: Warehouse, account_id: str, cells: pd.DataFram
     with warehouse.connect() as con:
         if not has_table(con, HISTORY, "reconciliations"):
             return cells.index[:0]
-        last = con.execute(
-            "SELECT day_start_at AS bucket_start_at, measure, segment, theirs AS theirs_then, ours_after"
-            f" FROM {HISTORY}.reconciliations WHERE account_id = $1 AND action IN ('{_DIFFERS}', '{_KNOWN}')"
-            " QUALIFY row_number() OVER (PARTITION BY day_start_at, measure, segment ORDER BY reconciled_at DESC) = 1",
-            [account_id],
-        ).to_arrow_table().to_pandas()
+        last = (
+            con.execute(
+                "SELECT day_start_at AS bucket_start_at, measure, segment, theirs AS theirs_then, ours_after"
+                f" FROM {HISTORY}.reconciliations WHERE account_id = $1 AND action IN ('{_DIFFERS}', '{_KNOWN}')"
+                " QUALIFY row_number() OVER"
+                " (PARTITION BY day_start_at, measure, segment ORDER BY reconciled_at DESC) = 1",
+                [account_id],
+            )
+            .to_arrow_table()
+            .to_pandas()
+        )
     different = cells[~cells["equal"]]
     both = different.reset_index().merge(last, on=CELL)
     same = both[

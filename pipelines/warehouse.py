@@ -33,6 +33,9 @@ SCRATCH_MEMORY_LIMIT = "256MB"
 MEMORY_LIMIT = "128MB"
 """What the database may use while rows are loaded or looked up; beyond it, it works on disk."""
 
+LOADER_WAIT_SECONDS = 3600
+"""How long a sync waits for the package of a backfill, and a backfill for a sync."""
+
 
 class WarehouseBusy(Exception):
     """Another process holds the lock."""
@@ -83,6 +86,11 @@ class Warehouse:
         return self.home / "scratch"
 
     @property
+    def backfill_folder(self) -> Path:
+        """What a backfill has read and not loaded yet, and its own scratch."""
+        return self.home / "backfill"
+
+    @property
     def policy_file(self) -> Path:
         """Fingerprint of the personal data policy that the warehouse is made with."""
         return self.home / "personal-data-policy"
@@ -106,7 +114,29 @@ class Warehouse:
         Raises:
             WarehouseBusy: another run is going on.
         """
-        with self._lock("run", holder, timeout_seconds=0):
+        with self._lock("run", holder, timeout_seconds=0), self.loader_lock(holder):
+            yield
+
+    @contextmanager
+    def loader_lock(self, holder: str) -> Iterator[None]:
+        """Holds the loader's folder: a run does from its start to its end, a backfill for each of its packages.
+
+        So either waits for the other, and a backfill of many hours keeps no sync out. The rest is as for `writer_lock`.
+
+        Raises:
+            WarehouseBusy: it has been held by another for an hour.
+        """
+        with self._lock("loader", holder, timeout_seconds=LOADER_WAIT_SECONDS):
+            yield
+
+    @contextmanager
+    def backfill_lock(self) -> Iterator[None]:
+        """Holds the one lock that a backfill needs from its start to its end: two would use each other's files.
+
+        Raises:
+            WarehouseBusy: another backfill is going on.
+        """
+        with self._lock("backfill", "a backfill", timeout_seconds=0):
             yield
 
     @contextmanager
@@ -182,19 +212,24 @@ class Warehouse:
             yield con
 
     @contextmanager
-    def scratch(self) -> Iterator[Scratch]:
-        """A place for work that ends with the run. What a killed run left there is removed."""
-        shutil.rmtree(self.scratch_folder, ignore_errors=True)
-        self.scratch_folder.mkdir(mode=0o700)
-        spilled = self.scratch_folder / "spilled"
+    def scratch(self, folder: Path | None = None) -> Iterator[Scratch]:
+        """A place for work that ends with the run. What a killed run left there is removed.
+
+        Args:
+            folder: where it is, for a run that goes on beside the one that loads.
+        """
+        folder = folder or self.scratch_folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        spilled = folder / "spilled"
         try:
             # A second thread would bring no speed here, and take half as much memory again.
             with duckdb.connect(
                 config={"memory_limit": SCRATCH_MEMORY_LIMIT, "temp_directory": str(spilled), "threads": 1}
             ) as database:
-                yield Scratch(database, self.scratch_folder)
+                yield Scratch(database, folder)
         finally:
-            shutil.rmtree(self.scratch_folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def distrust_unfinished_loads(self) -> None:
         """Makes every object that a load has begun to write, but not ended, be written again whatever it holds.
@@ -394,7 +429,12 @@ def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
         (RECONCILIATIONS),
     )
     yield HISTORY, "deletions", "One row per time that a mention was found gone at the source.", DELETIONS
-    yield HISTORY, "days_read", "One row per account and day whose mentions were all read again.", DAYS_READ
+    yield (
+        HISTORY,
+        "days_read",
+        "One row per account and day that was compared with the API, and when it was read again.",
+        DAYS_READ,
+    )
 
 
 LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")

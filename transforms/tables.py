@@ -115,9 +115,11 @@ DELETIONS = (
 DAYS_READ = (
     ACCOUNT_ID,
     Column("day_start_at", "timestamp", "Beginning of the day, as the API cuts days.", is_required=True),
-    Column("read_at", "timestamp", "Start of the run that last read every mention of the day.", is_required=True),
+    Column(
+        "read_at", "timestamp", "Start of the run that last read every mention of the day again; null before any did."
+    ),
 )
-"""Columns of the days that were read again whole."""
+"""Columns of the days that were compared."""
 
 SCHEMA_CHANGES = (
     Column("table_name", "text", "Table the value belongs to.", is_required=True),

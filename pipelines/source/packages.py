@@ -104,6 +104,7 @@ class StreamLoader:
             flattening.read(
                 batch.bodies, records_path=batch.records_path, account_id=batch.account_id, given=batch.given
             )
+            flattening.take_over(batch.account_id, batch.unreadable, batch.drift)
             cursors[batch.account_id] = batch.cursor
             byte_count += sum(map(len, batch.bodies))
         return Package(stream, flattening, cursors, manner, byte_count)
@@ -207,5 +208,6 @@ class Package:
 
     def _write(self, name: str, rows: str) -> Path:
         file = self.manner.folder / f"{self.name}.{name}.parquet"
-        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {ROWS_PER_GROUP})")
+        how = f"FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {ROWS_PER_GROUP}"
+        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' ({how})")
         return file

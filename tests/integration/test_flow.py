@@ -71,15 +71,33 @@ def test_two_runs_of_the_flow_publish_the_same_as_two_syncs(server: Server) -> N
 
 
 @pytest.mark.usefixtures("prefect")
+def test_the_flow_of_a_reconciliation_marks_what_is_gone_and_leaves_a_report(server: Server) -> None:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - as above
+
+    from pipelines import flows  # noqa: PLC0415 - after the fixture
+
+    box = server.sandbox
+    box.delete_mention(1417, box.mentions(1417)[10]["unique_id"])
+    (account,) = flows.reconcile(as_of=box.now)["accounts"]
+    assert account["deleted_count"] == 1
+    with get_client(sync_client=True) as client:
+        (report,) = [artifact for artifact in client.read_artifacts() if artifact.key == "reconcile-report"]
+    assert f"| 1417 | {account['day_count']} |" in str(report.data)
+
+
+@pytest.mark.usefixtures("prefect")
 def test_a_schedule_never_piles_up_runs() -> None:
     from pipelines import flows  # noqa: PLC0415 - after the fixture
 
-    deployment = flows.deployment(every=timedelta(minutes=15))
-    (schedule,) = deployment.schedules or ()
-    assert getattr(schedule.schedule, "interval", None) == timedelta(minutes=15)
-    assert deployment.concurrency_limit == 1
-    assert deployment.concurrency_options is not None
-    assert deployment.concurrency_options.collision_strategy.value == "CANCEL_NEW"
+    periods = timedelta(minutes=15), timedelta(hours=1)
+    deployments = flows.deployments(every=periods[0], reconcile_every=periods[1])
+    assert [deployment.flow_name for deployment in deployments] == ["sync", "reconcile"]
+    for deployment, period in zip(deployments, periods, strict=True):
+        (schedule,) = deployment.schedules or ()
+        assert getattr(schedule.schedule, "interval", None) == period
+        assert deployment.concurrency_limit == 1
+        assert deployment.concurrency_options is not None
+        assert deployment.concurrency_options.collision_strategy.value == "CANCEL_NEW"
 
 
 def test_only_what_may_pass_is_tried_again(environment: Path) -> None:  # noqa: ARG001 - as for the fixture prefect
