@@ -41,9 +41,11 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_SECONDS = 600
 """How long a stream waits for another writer."""
-OBJECTS_AT_ONCE = 2_500
-"""Enough for the vectorised engine, little enough for memory."""
-MEMORY_LIMIT = "200MB"
+OBJECTS_AT_ONCE = 5_000
+"""Written in one transaction: enough that making the plans of wide statements does not count."""
+OBJECTS_PER_READ = 2_500
+"""Texts that are in memory at once."""
+MEMORY_LIMIT = "120MB"
 """What the database may use; beyond it, it works on disk."""
 CHECKPOINT_THRESHOLD = "256MB"
 """How much may lie in the log before it goes into the tables. Each time, the last rows of every table are written anew,
@@ -98,15 +100,18 @@ def _rebuild(
         for table in contract.tables:
             make_table(con, f"{DATASET}.{table.name}", (*table.all_columns, LOAD_ID))
         make_table(con, f"{DATASET}.quarantine", (*QUARANTINE, LOAD_ID))
-    for payloads in _payloads(con, contract):
+    is_empty = con.execute(f"SELECT 1 FROM {DATASET}.{contract.root.name} LIMIT 1").fetchone() is None
+    for start, end in _spans(con, contract):
         # A cursor is a connection of its own: what the work leaves in temporary tables goes with it.
         with con.cursor() as at_once:
             at_once.execute("SET TimeZone = 'UTC'")
             flattening = Flattening(contract, at_once, loaded_at=loaded_at, policy=policy)
             with transaction(at_once):
-                flattening.read_kept(payloads)
+                for first in range(start, end, OBJECTS_PER_READ):
+                    flattening.read_kept(_payloads(contract, first, min(first + OBJECTS_PER_READ, end)))
                 report.record_counts[stream.name] += flattening.object_count
-                flattening.leave_out(known_versions(at_once, contract.root, flattening.objects()))
+                if not is_empty:
+                    flattening.leave_out(known_versions(at_once, contract.root, flattening.objects()))
                 report.row_counts.update(_write(at_once, flattening))
                 report.quarantined_count += _set_aside(at_once, flattening)
             report.drift |= flattening.drift
@@ -117,15 +122,17 @@ def _rebuild(
         keep_changes_of_shape(con, report.drift, seen_at=loaded_at)
 
 
-def _payloads(con: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[str]:
-    """The SELECTs that each give some payloads, and together all that there are now."""
-    table = f"{RAW}.{contract.root.name}"
+def _spans(con: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[tuple[int, int]]:
+    """Spans of row ids that together are all the payloads that there are now."""
+    (last,) = con.execute(f"SELECT max(rowid) FROM {RAW}.{contract.root.name}").fetchone() or (None,)
+    count = 0 if last is None else last + 1
+    for start in range(0, count, OBJECTS_AT_ONCE):
+        yield start, min(start + OBJECTS_AT_ONCE, count)
+
+
+def _payloads(contract: Contract, start: int, end: int) -> str:
     key = ", ".join(map(quoted, contract.root.object_key))
-    (last,) = con.execute(f"SELECT max(rowid) FROM {table}").fetchone() or (None,)
-    end = 0 if last is None else last + 1
-    for start in range(0, end, OBJECTS_AT_ONCE):
-        rows = f"rowid >= {start} AND rowid < {min(start + OBJECTS_AT_ONCE, end)}"
-        yield f"SELECT {key}, payload FROM {table} WHERE {rows}"
+    return f"SELECT {key}, payload FROM {RAW}.{contract.root.name} WHERE rowid >= {start} AND rowid < {end}"
 
 
 def _write(con: duckdb.DuckDBPyConnection, flattening: Flattening) -> dict[str, int]:
