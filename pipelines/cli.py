@@ -28,6 +28,8 @@ from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable, W
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipelines.backfill import Estimate
+
 FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
 
 # Rich takes a file for 80 columns wide; tables in a log may be wider.
@@ -105,15 +107,18 @@ def init() -> None:
 
 
 @cli.command()
+@as_of
 @as_json
-def check(as_json: bool) -> None:
+def check(as_of: datetime | None, as_json: bool) -> None:
     """Tries the settings on the API, and says what to do about what does not work.
+
+    It also asks, in some fifteen calls per account, what of its parameters the API honours. Syncs go by what it finds.
 
     \b
     Example:
       social-warehouse check
     """
-    findings = run.check(read_settings())
+    findings = run.check(read_settings(), as_of=as_of)
     if as_json:
         _print_json([vars(finding) for finding in findings])
     else:
@@ -189,6 +194,61 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
                 stdout.print(f"- {notice}", markup=False)
     if report.stopped_by is not None:
         stderr.print(f"{report.stopped_by} What was read is loaded; run it again to go on.", markup=False)
+        sys.exit(BUDGET_USED_UP)
+
+
+@cli.command()
+@click.option("--from", "start", type=_Time(), required=True, metavar="TIME", help="Read what was added from then on.")
+@click.option("--to", "end", type=_Time(), required=True, metavar="TIME", help="Read what was added before then.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say what it would take.")
+@click.option("--wait", "waits", is_flag=True, help="Wait where the API allows no more calls, rather than end.")
+@as_of
+@click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more than N requests.")
+@as_json
+def backfill(
+    start: datetime,
+    end: datetime,
+    is_dry_run: bool,
+    waits: bool,
+    as_of: datetime | None,
+    max_requests: int | None,
+    as_json: bool,
+) -> None:
+    """Reads the mentions and cases that were added in a span of the past, newest first, beside the syncs.
+
+    It leaves SOCIAL_CONNECT_RESERVED_CALLS of the hourly allowance to them. Run it again after any stop: it goes on
+    where it was. Then transforms, tests and publishes.
+
+    \b
+    Examples:
+      social-warehouse backfill --from 2025-01-01 --to 2026-01-01 --dry-run
+      social-warehouse backfill --from 2025-01-01 --to 2026-01-01 --wait
+    """
+    settings = read_settings()
+    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+        report = run.backfill(
+            settings,
+            start=start,
+            end=end,
+            as_of=as_of,
+            max_requests=max_requests,
+            is_dry_run=is_dry_run,
+            waits=waits,
+            progress=progress,
+            on_estimate=lambda estimate: None if as_json else _print_estimate(estimate),
+        )
+        if not is_dry_run and Warehouse(settings.social_warehouse_home).file.exists():
+            progress.step("transform, test and publish")
+            run.transform(settings)
+            run.publish(settings)
+    if as_json:
+        _print_json(report.as_json())
+    elif not is_dry_run:
+        _print_backfill_report(report)
+    if report.outcome.stopped_by is not None:
+        stderr.print(
+            f"{report.outcome.stopped_by} What was read is loaded; run the backfill again to go on.", markup=False
+        )
         sys.exit(BUDGET_USED_UP)
 
 
@@ -319,8 +379,17 @@ def sql(query: str, as_csv: bool, as_json: bool) -> None:
     metavar="MINUTES",
     help="How often to sync.",
 )
-def serve(every_minutes: int) -> None:
-    """Runs the sync on a schedule, until stopped. Needs a Prefect server.
+@click.option(
+    "--reconcile-every",
+    "reconcile_every_minutes",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    metavar="MINUTES",
+    help="How often to reconcile.",
+)
+def serve(every_minutes: int, reconcile_every_minutes: int) -> None:
+    """Runs the sync and the reconciliation on a schedule, until stopped. Needs a Prefect server.
 
     \b
     Example:
@@ -335,7 +404,7 @@ def serve(every_minutes: int) -> None:
     read_settings()
     from pipelines import flows  # noqa: PLC0415 - Prefect takes two seconds to import, and only this command and the demo need it
 
-    flows.serve(every=timedelta(minutes=every_minutes))
+    flows.serve(every=timedelta(minutes=every_minutes), reconcile_every=timedelta(minutes=reconcile_every_minutes))
 
 
 @cli.command()
@@ -519,6 +588,31 @@ def _print_sync_report(report: run.SyncReport, warehouse: Warehouse) -> None:
             ' social-warehouse sql "from quarantine"'
         )
     lines += [f"note       {note}" for note in (*load.drift, *report.transform.warnings)]
+    for line in lines:
+        stdout.print(line, markup=False, highlight=False)
+
+
+def _print_estimate(estimate: Estimate) -> None:
+    rows = ", ".join(f"{count:,} {stream}" for stream, count in estimate.row_counts.items())
+    stdout.print(
+        f"to read    {rows}: {estimate.call_count:,} calls, {estimate.hour_count:,} hours at what the API allows",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _print_backfill_report(report: run.BackfillReport) -> None:
+    outcome = report.outcome
+    read = ", ".join(f"{count:,} {stream}" for stream, count in outcome.record_counts.items()) or "nothing"
+    written = ", ".join(f"{count:,} {table}" for table, count in outcome.row_counts.items()) or "nothing"
+    windows = f"{outcome.read_count:,} of {outcome.planned_count:,} windows"
+    lines = [
+        f"read       {read} in {report.request_count:,} requests, {windows}",
+        f"written    {written}",
+    ]
+    if outcome.quarantined_count:
+        lines.append(f"set aside  {outcome.quarantined_count:,} records that could not be read")
+    lines += [f"note       {note}" for note in (*sorted(outcome.drift), *outcome.notices)]
     for line in lines:
         stdout.print(line, markup=False, highlight=False)
 

@@ -69,6 +69,7 @@ def load(
     others: Sequence[StatisticsLoader] = (),
     policy: Policy = KEEP,
     keeps_payloads: bool = True,
+    lock_wait_seconds: float = 0,
 ) -> LoadReport:
     """Reads the streams batch by batch and loads what makes a package together, with its cursors.
 
@@ -81,6 +82,7 @@ def load(
         others: what makes packages without being a stream of objects.
         policy: what becomes of personal data.
         keeps_payloads: whether the raw payloads are kept.
+        lock_wait_seconds: how long to wait, before anything is read, for another process that writes.
 
     Raises:
         pipelines.api.SocialConnectError: the API cannot be read. All that could be read is loaded.
@@ -90,7 +92,7 @@ def load(
     tally = LoadTally()
     package_count = 0
     pipeline = make_pipeline(warehouse)
-    with warehouse.writer_lock("the start of a sync"):
+    with warehouse.writer_lock("the start of a sync", timeout_seconds=lock_wait_seconds):
         recover(pipeline, warehouse)
     with warehouse.scratch() as scratch:
         manner = Manner(scratch.connect, scratch.folder, loaded_at, policy, keeps_payloads)
@@ -205,6 +207,18 @@ def read_cursors(warehouse: Warehouse) -> dict[str, str]:
         for account_id, cursor in kept.get("cursors", {}).items()
         for name, text in cursor.items()
     }
+
+
+def recovered_state(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """What the loader keeps of each stream, once what a killed run left behind is ended; empty without a work file.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
+    """
+    pipeline = make_pipeline(warehouse)
+    with warehouse.writer_lock("the start of a sync"):
+        recover(pipeline, warehouse)
+    return read_state(pipeline) if warehouse.file.exists() else {}
 
 
 def read_state(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from pipelines.api import BudgetUsedUp, SocialConnect, SocialConnectError
+from pipelines.api import BudgetUsedUp, Renewal, SocialConnect, SocialConnectError
 from pipelines.keeping import (
     DATASET,
     forget_payloads,
@@ -18,24 +18,31 @@ from pipelines.keeping import (
     has_payloads,
     noted_mentions,
     objects_set_aside,
+    sweep_ages,
 )
+from pipelines.probing import Probes, complaints, honoured, probe, read_probes, write_probes
 from pipelines.rebuild import RebuildReport, rebuild
 from pipelines.settings import SettingsInvalid
 from pipelines.source import (
     STREAMS,
     AccountReading,
+    Memory,
     SetAsideReader,
     Stream,
     StreamReader,
 )
+from pipelines.source.memory import NOTHING_KNOWN
+from pipelines.source.reading import ids_in
 from pipelines.source.streams import FACETS
+from pipelines.source.windows import Window
 from pipelines.warehouse import Warehouse, WarehouseBusy
 from transforms.personal_data import Mode, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipelines.api import Page
+    from pipelines.backfill import Estimate, Outcome
     from pipelines.load import LoadReport
     from pipelines.reconcile import AccountReconciliation
     from pipelines.settings import Settings
@@ -50,6 +57,9 @@ class Progress(Protocol):
     def step(self, name: str) -> None:
         """A step of the run begins."""
 
+    def expect(self, row_counts: dict[str, int]) -> None:
+        """About so many rows of some streams will be read."""
+
     def page(self, stream: str, page: Page, remaining_count: int | None) -> None:
         """A page of a stream has been read; `remaining_count` is what the API still allows in its present frame."""
 
@@ -58,6 +68,9 @@ class Silent:
     """Progress that nobody watches."""
 
     def step(self, name: str) -> None:
+        """Does nothing."""
+
+    def expect(self, row_counts: dict[str, int]) -> None:
         """Does nothing."""
 
     def page(self, stream: str, page: Page, remaining_count: int | None) -> None:
@@ -183,7 +196,10 @@ def extract_and_load(
     progress: Progress | None = None,
 ) -> Extraction:
     """Reads the API and loads the normalised tables; arguments and errors as for `sync`."""
-    from pipelines.load import load  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
+    from pipelines.load import (  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
+        load,
+        recovered_state,
+    )
     from pipelines.source.statistics import StatisticsLoader  # noqa: PLC0415 - as above, and pandas
 
     progress = progress or Silent()
@@ -200,16 +216,20 @@ def extract_and_load(
         if not settings.social_warehouse_raw_payloads:
             _forget_payloads(warehouse)
         progress.step("read and load")
-        accounts = _accounts(
-            settings, api, warehouse, as_of=as_of, heeds_rhythm=stream_names is None, progress=progress
-        )
-        readers = [StreamReader(stream, accounts) for stream in streams]
+        # Streams that are named are read anew, with all that reading them rests on.
+        memory = Memory(recovered_state(warehouse)) if stream_names is None else NOTHING_KNOWN
+        accounts = _accounts(settings, api, warehouse, as_of=as_of, progress=progress, memory=memory)
+        to_read = {account.account_id: memory.lists_to_read(account.account_id, now=as_of) for account in accounts}
+
+        def reading(stream: Stream) -> list[AccountReading]:
+            return [account for account in accounts if stream.name in to_read[account.account_id]]
+
         asks_statistics = stream_names is None or FACETS.name in stream_names
         report = load(
             warehouse,
-            readers,
+            [StreamReader(stream, reading(stream)) for stream in streams],
             loaded_at=as_of,
-            others=[StatisticsLoader(accounts, loaded_at=as_of)] if asks_statistics else [],
+            others=[StatisticsLoader(reading(FACETS), loaded_at=as_of)] if asks_statistics else [],
             policy=policy,
             keeps_payloads=settings.social_warehouse_raw_payloads,
         )
@@ -241,6 +261,25 @@ class ReconcileReport:
             "accounts": [account.as_json() for account in self.accounts],
         }
 
+    def as_markdown(self) -> str:
+        """The report for people."""
+        lines = [
+            f"Reconciliation as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC, {self.request_count} requests.",
+            "",
+            "| account | days | numbers | differed | days read again | differ still | gone | back | days swept |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+            *(
+                f"| {each.account_id} | {each.day_count} | {each.compared_count:,} | {each.different_count:,}"
+                f" | {len(each.days_read_again)} | {each.still_different_count:,} | {each.deleted_count:,}"
+                f" | {each.restored_count:,} | {len(each.days_swept)} |"
+                for each in self.accounts
+            ),
+        ]
+        notes = [notice for each in self.accounts for notice in each.notices]
+        if self.stopped_by:
+            notes.append(f"It ended early: {self.stopped_by}")
+        return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+
 
 def reconcile(
     settings: Settings,
@@ -269,7 +308,7 @@ def reconcile(
     keeps_payloads = settings.social_warehouse_raw_payloads
     with warehouse.run_lock("a reconciliation"), connect(settings, max_requests=max_requests) as api:
         policy = _agreed_policy(settings, warehouse)
-        accounts = _accounts(settings, api, warehouse, as_of=as_of, heeds_rhythm=False, progress=progress)
+        accounts = _accounts(settings, api, warehouse, as_of=as_of, progress=progress)
         progress.step("read what is new")
         readers = [StreamReader(stream, accounts) for stream in _chosen_streams(("topics", "tags", "mentions"))]
         stopped_by = load(warehouse, readers, loaded_at=as_of, policy=policy, keeps_payloads=keeps_payloads).stopped_by
@@ -297,6 +336,131 @@ def reconcile(
         for notice in (notice for account in done for notice in account.notices):
             logger.warning("%s", notice)
         return ReconcileReport(as_of, tuple(done), api.budget.request_count, stopped_by)
+
+
+@dataclass(frozen=True)
+class BackfillReport:
+    """What a backfill did, or with a dry run would do.
+
+    `resume_at`: when it can go on, UTC; None when nothing is left to read or the API did not say.
+    """
+
+    start: datetime
+    end: datetime
+    estimate: Estimate
+    outcome: Outcome
+    request_count: int
+    is_dry_run: bool
+
+    @property
+    def resume_at(self) -> datetime | None:
+        """When reading can go on."""
+        stop = self.outcome.stopped_by
+        return datetime.fromtimestamp(stop.resume_at, UTC) if stop is not None and stop.resume_at is not None else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values, for scripts. Times are ISO 8601 in UTC."""
+        outcome = self.outcome
+        return {
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "is_dry_run": self.is_dry_run,
+            "estimate": {
+                "row_counts": self.estimate.row_counts,
+                "call_count": self.estimate.call_count,
+                "hours": self.estimate.hour_count,
+            },
+            "request_count": self.request_count,
+            "planned_window_count": outcome.planned_count,
+            "read_window_count": outcome.read_count,
+            "record_counts": dict(outcome.record_counts),
+            "page_counts": dict(outcome.page_counts),
+            "row_counts": dict(outcome.row_counts),
+            "quarantined_count": outcome.quarantined_count,
+            "drift": sorted(outcome.drift),
+            "notices": outcome.notices,
+            "stopped_by": str(outcome.stopped_by) if outcome.stopped_by else None,
+            "resume_at": self.resume_at.isoformat() if self.resume_at else None,
+        }
+
+
+def backfill(
+    settings: Settings,
+    *,
+    start: datetime,
+    end: datetime,
+    as_of: datetime | None = None,
+    max_requests: int | None = None,
+    is_dry_run: bool = False,
+    waits: bool = False,
+    progress: Progress | None = None,
+    on_estimate: Callable[[Estimate], None] = lambda _estimate: None,
+) -> BackfillReport:
+    """Reads the mentions and cases added in a span, newest first, beside the syncs.
+
+    What a backfill has read before is not read again.
+
+    Args:
+        settings: the options.
+        start: beginning of the span, UTC.
+        end: its end, not in it, UTC; the run's clock where that is earlier.
+        as_of: the run's clock, UTC; now when not given.
+        max_requests: how many requests the run may send.
+        is_dry_run: whether to end when it is known what it would take.
+        waits: whether to wait for the API's next frame where the allowance is used up, rather than end.
+        progress: is told how it goes.
+        on_estimate: is told what it will take, before the reading begins.
+
+    Raises:
+        SettingsInvalid: no token, the span is empty, or another personal data policy than the warehouse was made with.
+        pipelines.api.SocialConnectError: the API cannot be read. What was read is loaded.
+        pipelines.source.ReadingFailed: the API does not keep what reading it rests on. As above.
+        pipelines.warehouse.WarehouseBusy: another backfill is going on, or something else writes for long.
+    """
+    from pipelines.backfill import Backfill, estimate  # noqa: PLC0415 - dlt, see `extract_and_load`
+    from pipelines.source.spool import Spool  # noqa: PLC0415 - as above
+
+    progress = progress or Silent()
+    as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    wanted = Window(
+        start.astimezone(UTC).replace(microsecond=0), min(end.astimezone(UTC).replace(microsecond=0), as_of)
+    )
+    if wanted.start >= wanted.end:
+        raise SettingsInvalid(
+            f"--from is {wanted.start.isoformat()}, not before {wanted.end.isoformat()}, where the span ends. It wants"
+            " an earlier time."
+        )
+    if waits:
+        settings = settings.model_copy(update={"social_connect_max_wait_seconds": LONGEST_FRAME_SECONDS})
+    warehouse = open_warehouse(settings)
+    reserved_count = settings.social_connect_reserved_calls
+    with (
+        warehouse.backfill_lock(),
+        connect(settings, max_requests=max_requests, reserved_count=reserved_count) as api,
+        warehouse.scratch(warehouse.backfill_folder) as scratch,
+    ):
+        policy = _agreed_policy(settings, warehouse)
+        backfill = Backfill(
+            warehouse,
+            Spool(warehouse.spool_folder, scratch.connect, policy),
+            _accounts(settings, api, warehouse, as_of=as_of, progress=progress),
+            loaded_at=as_of,
+            policy=policy,
+            keeps_payloads=settings.social_warehouse_raw_payloads,
+        )
+        progress.step("count what there is to read")
+        if not is_dry_run:
+            backfill.load_what_was_left()
+        parts = backfill.plan(wanted)
+        expected = estimate(parts, hourly_count=api.budget.hourly_count)
+        on_estimate(expected)
+        if not is_dry_run:
+            progress.step("read and load")
+            progress.expect(expected.row_counts)
+            backfill.run(parts)
+        return BackfillReport(
+            wanted.start, wanted.end, expected, backfill.outcome, api.budget.request_count, is_dry_run
+        )
 
 
 class NothingToReplay(Exception):
@@ -407,10 +571,11 @@ def _accounts(
     warehouse: Warehouse,
     *,
     as_of: datetime,
-    heeds_rhythm: bool,
     progress: Progress,
+    memory: Memory = NOTHING_KNOWN,
 ) -> list[AccountReading]:
     snapshots: dict[str, list[Page]] = {}
+    probes = read_probes(warehouse.probes_file)
     return [
         AccountReading(
             api=api,
@@ -419,10 +584,11 @@ def _accounts(
             now=as_of,
             on_page=lambda stream, page: progress.page(stream.name, page, api.budget.remaining_count),
             snapshots=snapshots,
-            heeds_rhythm=heeds_rhythm,
+            known_topic_ids=memory.topic_ids(account_id),
             noted_mentions=lambda account_id, after: _noted_mentions(warehouse, settings, account_id, after),
+            honoured=honoured(probes.get(account_id)),
         )
-        for account_id in find_account_ids(api, settings, snapshots)
+        for account_id in find_account_ids(api, settings, snapshots, memory)
     ]
 
 
@@ -523,6 +689,8 @@ def publish(settings: Settings) -> int:
 
 LOCK_WAIT_SECONDS = 60
 """How long a step waits for another run's step to end."""
+LONGEST_FRAME_SECONDS = 86_400
+"""How long a run that waits for the API's next frame may wait for it."""
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
@@ -533,11 +701,17 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 
 @contextmanager
-def connect(settings: Settings, *, max_requests: int | None = None) -> Iterator[SocialConnect]:
-    """A client for the API of the settings.
+def connect(settings: Settings, *, max_requests: int | None = None, reserved_count: int = 0) -> Iterator[SocialConnect]:
+    """A client for the API of the settings. All that share a home share each token's allowance.
+
+    Args:
+        settings: the options.
+        max_requests: how many requests it may send.
+        reserved_count: how many requests of each token's hourly allowance it leaves to others, at most half of it.
 
     Raises:
-        SettingsInvalid: there is no token, or the base URL cannot be used.
+        SettingsInvalid: there is no token, what it takes to renew tokens is not complete, or the base URL cannot be
+            used.
     """
     if not settings.social_connect_access_token:
         raise SettingsInvalid(
@@ -550,27 +724,52 @@ def connect(settings: Settings, *, max_requests: int | None = None) -> Iterator[
             settings.social_connect_access_token,
             max_wait_seconds=settings.social_connect_max_wait_seconds,
             max_requests=max_requests,
+            reserved_count=reserved_count,
+            shared_folder=settings.social_warehouse_home / "api",
+            renewal=_renewal(settings),
         )
     except ValueError as error:
         raise SettingsInvalid(
-            f"SOCIAL_CONNECT_BASE_URL or SOCIAL_CONNECT_ACCESS_TOKEN cannot be used: {error}"
+            "SOCIAL_CONNECT_BASE_URL, SOCIAL_CONNECT_ACCESS_TOKEN or SOCIAL_CONNECT_REFRESH_TOKEN cannot be used:"
+            f" {error}"
         ) from None
     with client as api:
         yield api
 
 
+def _renewal(settings: Settings) -> Renewal | None:
+    client_id, client_secret = settings.social_connect_client_id, settings.social_connect_client_secret
+    refresh_tokens = settings.social_connect_refresh_token
+    if not refresh_tokens:
+        return None
+    if not client_id or client_secret is None:
+        raise SettingsInvalid(
+            "SOCIAL_CONNECT_REFRESH_TOKEN is set, but SOCIAL_CONNECT_CLIENT_ID or SOCIAL_CONNECT_CLIENT_SECRET is not."
+            " It wants the id and the secret of the application that the tokens were given to."
+        )
+    return Renewal(client_id, client_secret, refresh_tokens)
+
+
 def find_account_ids(
-    api: SocialConnect, settings: Settings, snapshots: dict[str, list[Page]] | None = None
+    api: SocialConnect,
+    settings: Settings,
+    snapshots: dict[str, list[Page]] | None = None,
+    memory: Memory = NOTHING_KNOWN,
 ) -> tuple[str, ...]:
-    """The accounts to read: those of the settings, or every account the token sees, which `snapshots` then has."""
+    """The accounts to read: those of the settings, or every account the token sees.
+
+    Where `memory` does not know them they are listed, and `snapshots` then has the list.
+    """
     if settings.social_connect_account_ids:
         return settings.social_connect_account_ids
+    if (known := memory.account_ids()) is not None:
+        return known
     accounts = next(stream for stream in STREAMS if stream.name == "accounts")
     path = f"/{accounts.path}"
     pages = list(api.pages(path, {"limit": accounts.page_size or 0}))
     if snapshots is not None:
         snapshots[path] = pages
-    return tuple(str(account["id"]) for page in pages for account in page.records)
+    return ids_in(pages)
 
 
 def _chosen_streams(names: Sequence[str] | None) -> list[Stream]:
@@ -591,10 +790,14 @@ class Finding:
     message: str
 
 
-def check(settings: Settings) -> list[Finding]:
-    """Tries the settings in the order in which they are needed.
+def check(settings: Settings, *, as_of: datetime | None = None) -> list[Finding]:
+    """Tries the settings in the order in which they are needed, then what of its parameters the API honours.
 
-    Stops at the first that keeps the rest from being tried.
+    Stops at the first that keeps the rest from being tried. What the API honours is stored, and syncs go by it.
+
+    Args:
+        settings: the options.
+        as_of: the run's clock, UTC; now when not given.
 
     Raises:
         SettingsInvalid: there is no token.
@@ -608,8 +811,10 @@ def check(settings: Settings) -> list[Finding]:
                     "warehouse folder", is_ok=True, message=f"{warehouse.home} can be written, and nobody else does"
                 )
             )
-    except (OSError, WarehouseBusy) as error:
+    except WarehouseBusy as error:
         findings.append(Finding("warehouse folder", is_ok=False, message=str(error)))
+    except OSError as error:
+        return [Finding("warehouse folder", is_ok=False, message=str(error))]
     with connect(settings) as api:
         try:
             user = api.get("/me").data
@@ -623,16 +828,18 @@ def check(settings: Settings) -> list[Finding]:
             account_ids = find_account_ids(api, settings)
         except SocialConnectError as error:
             return [*findings, Finding("token", is_ok=False, message=str(error))]
+        now = as_of or datetime.now(UTC)
         for account_id in account_ids:
+            account = AccountReading(api, account_id, settings.start_date(now), now)
             try:
-                topic_count = len(
-                    AccountReading(
-                        api, account_id, settings.start_date(datetime.now(UTC)), datetime.now(UTC)
-                    ).topic_ids()
-                )
+                topic_count = len(account.topic_ids())
                 findings.append(
                     Finding(f"account {account_id}", is_ok=topic_count > 0, message=f"{topic_count} topics can be read")
                 )
+                if topic_count:
+                    probes = probe(api, account)
+                    write_probes(warehouse.probes_file, [probes])
+                    findings += _as_findings(probes)
             except SocialConnectError as error:
                 findings.append(Finding(f"account {account_id}", is_ok=False, message=str(error)))
         left = api.budget.remaining_count
@@ -644,6 +851,14 @@ def check(settings: Settings) -> list[Finding]:
             )
         )
     return findings
+
+
+def _as_findings(probes: Probes) -> list[Finding]:
+    found = [
+        Finding(f"account {probes.account_id}, {each.question}", is_ok=True, message=f"{each.answer} ({each.detail})")
+        for each in probes.found
+    ]
+    return [*found, *(Finding(f"account {probes.account_id}", is_ok=False, message=why) for why in complaints(probes))]
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -660,6 +875,7 @@ def status(settings: Settings) -> dict[str, Any]:
             "SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = $1 ORDER BY 1", [DATASET]
         ).fetchall()
         (as_of, newest) = con.execute("SELECT max(_loaded_at), max(added_at) FROM mentions").fetchone() or (None, None)
+        sweep = sweep_ages(con, day_count=settings.social_warehouse_reconcile_days)
     published_at = datetime.fromtimestamp(warehouse.published_file.stat().st_mtime, UTC)
     return {
         "published_file": str(warehouse.published_file),
@@ -667,6 +883,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "newest_change_loaded_at": as_of.isoformat() if as_of else None,
         "newest_mention_added_at": newest.isoformat() if newest else None,
         "writer": warehouse.writer() or "nobody",
+        "sweep": sweep,
         "cursors": read_cursors(warehouse),
         "row_counts": dict(tables),
     }

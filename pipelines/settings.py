@@ -50,6 +50,19 @@ class Settings(BaseSettings):
             " allowance."
         ),
     )
+    social_connect_refresh_token: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description=(
+            "Refresh token of the access token, or of each, in the same order, separated by commas: with it a token"
+            " that has expired is renewed. Renewed tokens are stored in SOCIAL_WAREHOUSE_HOME, for the owner only."
+        ),
+    )
+    social_connect_client_id: str | None = Field(
+        None, description="Id of the application that the tokens were given to; needed to renew them."
+    )
+    social_connect_client_secret: SecretStr | None = Field(
+        None, description="Secret of that application; needed to renew tokens."
+    )
     social_connect_account_ids: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Accounts to read, separated by commas. Default: every account the token sees."
     )
@@ -75,7 +88,10 @@ class Settings(BaseSettings):
     social_connect_reserved_calls: int = Field(
         50,
         ge=0,
-        description=("How many calls of each user's allowance a backfill leaves to the syncs that run beside it."),
+        description=(
+            "How many calls of each user's hourly allowance a backfill leaves to the syncs that run beside it; at most"
+            " half of it."
+        ),
     )
     social_warehouse_reconcile_days: int = Field(
         35,
@@ -133,7 +149,9 @@ class Settings(BaseSettings):
         """Environment before `.env` before the TOML file."""
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("social_connect_access_token", "social_connect_account_ids", mode="before")
+    @field_validator(
+        "social_connect_access_token", "social_connect_refresh_token", "social_connect_account_ids", mode="before"
+    )
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -187,18 +205,28 @@ class Settings(BaseSettings):
 _WANTS = {
     "social_connect_base_url": "the API's address, such as https://api.engagor.com",
     "social_connect_access_token": "an access token, or several separated by commas",
+    "social_connect_refresh_token": "a refresh token, or one for each access token, separated by commas",
+    "social_connect_client_id": "the id of the application",
+    "social_connect_client_secret": "the secret of the application",
     "social_connect_account_ids": "account ids separated by commas, such as 1417,1418",
     "social_connect_start_date": "an ISO 8601 date or time, such as 2026-01-31 or 2026-01-31T08:00:00Z",
     "social_connect_max_wait_seconds": "a number of seconds, 0 or more",
     "social_connect_context_calls": "a whole number, 0 or more",
     "social_connect_reserved_calls": "a whole number, 0 or more",
+    "social_warehouse_reconcile_days": "a whole number of days, 1 to 366",
+    "social_warehouse_sweep_calls": "a whole number, 0 or more",
     "social_warehouse_raw_payloads": "true or false",
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
     "social_warehouse_personal_data": "one of keep, hash, drop",
     "social_warehouse_personal_data_key": f"a secret text of {SHORTEST_KEY} characters or more",
 }
-_SECRET = {"social_connect_access_token", "social_warehouse_personal_data_key"}
+_SECRET = {
+    "social_connect_access_token",
+    "social_connect_refresh_token",
+    "social_connect_client_secret",
+    "social_warehouse_personal_data_key",
+}
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -87,8 +87,18 @@ class Warehouse:
 
     @property
     def backfill_folder(self) -> Path:
-        """What a backfill has read and not loaded yet, and its own scratch."""
+        """Files of the backfill that is going on."""
         return self.home / "backfill"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Pages that a backfill has read and not loaded yet. They outlive it."""
+        return self.home / "spool"
+
+    @property
+    def probes_file(self) -> Path:
+        """What `check` has found out about the API."""
+        return self.home / "probes.json"
 
     @property
     def policy_file(self) -> Path:

@@ -22,7 +22,7 @@ from transforms.personal_data import KEEP, Policy, shape_of
 from transforms.tables import QUARANTINE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import duckdb
@@ -100,7 +100,7 @@ class Flattening:
             fitted.extend(reading.fitted)
             self.drift |= reading.drift
             for text, reason in reading.unreadable:
-                self._set_apart(account_id, text, reason)
+                self._set_apart(account_id, self._kept(text), reason)
         beside = {"account_id": account_id, **given}
         first = self._read_count
         self._read_count += len(sent)
@@ -137,11 +137,23 @@ class Flattening:
                 self.drift |= reading.drift
                 for _, reason in reading.unreadable:
                     is_readable[place] = False
-                    self._set_apart(records["_account_id"][place].as_py(), text.encode(), reason)
+                    self._set_apart(records["_account_id"][place].as_py(), self._kept(text.encode()), reason)
                 if reading.fitted:
                     (fitted[place],) = reading.fitted
         records = records.append_column("fitted", _texts(fitted))
         self._store(records if all(is_readable) else records.filter(pa.array(is_readable)))
+
+    def take_over(self, account_id: str, unreadable: Iterable[tuple[str, str]], drift: Iterable[Drift]) -> None:
+        """Takes over what an earlier flattening of the same records found, and their payloads do not show.
+
+        Args:
+            account_id: the account the records belong to.
+            unreadable: `raw_text` and `reason` of those that could not be read, as `quarantine` gave them.
+            drift: its differences from the contract.
+        """
+        self.drift |= set(drift)
+        for text, reason in unreadable:
+            self._set_apart(account_id, text, reason)
 
     def objects(self) -> pa.Table:
         """The keys of the objects read so far, as the object's table names them; each once.
@@ -241,8 +253,11 @@ class Flattening:
         (count,) = self.con.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)
         return int(count)
 
-    def _set_apart(self, account_id: str, sent: bytes, reason: str) -> None:
-        text = sent.decode() if self._policy.keeps else shape_of(sent.decode())
+    def _kept(self, sent: bytes) -> str:
+        """What is kept of a record that cannot be read."""
+        return sent.decode() if self._policy.keeps else shape_of(sent.decode())
+
+    def _set_apart(self, account_id: str, text: str, reason: str) -> None:
         self.con.execute(
             "INSERT OR IGNORE INTO unreadable"
             " SELECT $account_id, $object, md5(concat_ws('/', $account_id, $object, $text)), $reason, $text,"

@@ -17,12 +17,14 @@ from pipelines.api.errors import (
     PagingBroken,
     PermissionDenied,
     RateLimitReached,
+    RenewalRefused,
     RepeatedPage,
     ResponseUnreadable,
     ServerFailed,
     SocialConnectError,
     TransportFailed,
 )
+from pipelines.api.renewal import Renewal
 
 __all__ = [
     "ApiError",
@@ -35,6 +37,8 @@ __all__ = [
     "PagingBroken",
     "PermissionDenied",
     "RateLimitReached",
+    "Renewal",
+    "RenewalRefused",
     "RepeatedPage",
     "RequestBudget",
     "RequestReport",

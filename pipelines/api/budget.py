@@ -15,22 +15,37 @@ each answer. A refused request costs an answer and brings nothing, so the budget
 * A token refused again, in its first requests after such a wait, shows that the reset is not to be trusted: then it
   rests for one whole frame.
 * While nothing has been told, requests are sent.
+* A request that nobody has settled after five minutes was sent by a process that died: its answer told nothing.
+
+Several processes may share what is known of a token (`pipelines.api.sharing`): all of this holds for them together.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from threading import Lock
+from typing import Protocol
 
-__all__ = ["Lease", "RateLimitHeaders", "Refusal", "RequestBudget", "read_rate_limit_headers"]
+__all__ = [
+    "Allowance",
+    "Allowances",
+    "Lease",
+    "RateLimitHeaders",
+    "Refusal",
+    "RequestBudget",
+    "read_rate_limit_headers",
+    "server_time",
+]
 
 _DEFAULT_FRAME_SECONDS = 3600.0
 _LONGEST_FRAME_SECONDS = 86_400.0
 _CLOCK_GRAIN_SECONDS = 1.0
 _SAME_RESET_SECONDS = 2.0
 """Two answers of one frame may tell a reset that differs by rounding, no more."""
+_LONGEST_REQUEST_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,8 @@ def read_rate_limit_headers(headers: Mapping[str, str], now: float) -> RateLimit
     frame_seconds = frame if frame is not None and 0 < frame <= _LONGEST_FRAME_SECONDS else None
     seconds_to_reset = 0.0
     if reset is not None:
-        by_date, by_our_clock = reset - _server_time(headers.get("date"), now), reset - now
+        told_at = server_time(headers)
+        by_date, by_our_clock = reset - (now if told_at is None else told_at), reset - now
         is_plausible = 0 < by_date <= (frame_seconds or _DEFAULT_FRAME_SECONDS) + _CLOCK_GRAIN_SECONDS
         seconds_to_reset = by_date if is_plausible else by_our_clock
     return RateLimitHeaders(
@@ -86,6 +102,13 @@ class Refusal:
     resume_at: float | None
 
 
+class Allowances(Protocol):
+    """Where the allowances of the tokens are kept."""
+
+    def opened(self) -> AbstractContextManager[Sequence["Allowance"]]:
+        """The allowances in the order of the tokens, for the caller alone until the block ends; changes are kept."""
+
+
 class RequestBudget:
     """The request allowance of all tokens, shared by all threads of a client.
 
@@ -93,12 +116,23 @@ class RequestBudget:
         token_count: how many tokens there are; of those that may be used, the one with most left is.
         clock: gives unix seconds.
         max_requests: the caller's own limit for the life of the budget.
+        reserved_count: how many requests of each token's frame are left to others, at most half of the frame's.
+        allowances: where the allowances are kept; in this object unless given.
     """
 
-    def __init__(self, token_count: int, clock: Callable[[], float], max_requests: int | None = None) -> None:
+    def __init__(
+        self,
+        token_count: int,
+        clock: Callable[[], float],
+        max_requests: int | None = None,
+        *,
+        reserved_count: int = 0,
+        allowances: Allowances | None = None,
+    ) -> None:
         self._clock = clock
         self._max_requests = max_requests
-        self._allowances = [_Allowance() for _ in range(token_count)]
+        self._reserved_count = reserved_count
+        self._allowances = allowances or _OwnAllowances(token_count)
         self._lock = Lock()
         self._request_count = 0
         self._refused_count = 0
@@ -116,36 +150,39 @@ class RequestBudget:
     @property
     def remaining_count(self) -> int | None:
         """Requests that may still be sent now; None while that is not known and the caller set no limit."""
-        with self._lock:
-            now = self._clock()
-            lefts = [allowance.left_count(now) for allowance in self._allowances]
+        with self._opened() as (allowances, now):
+            lefts = [allowance.left_count(now, self._reserved_count) for allowance in allowances]
             told = math.inf if None in lefts else sum(left for left in lefts if left is not None)
             own = math.inf if self._max_requests is None else self._max_requests - self._request_count
             least = min(told, own)
             return None if least == math.inf else int(least)
 
     @property
+    def hourly_count(self) -> float | None:
+        """Requests that may be sent in an hour, less those that are left to others; None while that is not known."""
+        with self._opened() as (allowances, _):
+            limits = [allowance.hourly_count(self._reserved_count) for allowance in allowances]
+            return None if None in limits else sum(limit for limit in limits if limit is not None)
+
+    @property
     def resume_at(self) -> float | None:
         """Unix seconds from which the API allows a request again; None when it allows one now."""
-        with self._lock:
-            now = self._clock()
-            ends = [allowance.closed_until(now) for allowance in self._allowances]
+        with self._opened() as (allowances, now):
+            ends = [allowance.closed_until(now, self._reserved_count) for allowance in allowances]
             return None if None in ends else min(end for end in ends if end is not None)
 
     def lease(self) -> Lease | Refusal:
         """The right to send one request now, or from when on there may be one."""
-        with self._lock:
+        with self._opened() as (allowances, now):
             if self._max_requests is not None and self._request_count >= self._max_requests:
                 return Refusal(resume_at=None)
-            now = self._clock()
-            ends = [allowance.closed_until(now) for allowance in self._allowances]
+            ends = [allowance.closed_until(now, self._reserved_count) for allowance in allowances]
             open_indexes = [index for index, end in enumerate(ends) if end is None]
             if not open_indexes:
                 return Refusal(resume_at=min(end for end in ends if end is not None))
-            token_index = max(open_indexes, key=lambda index: self._allowances[index].preference(now))
-            allowance = self._allowances[token_index]
+            token_index = max(open_indexes, key=lambda index: allowances[index].preference(now))
             self._request_count += 1
-            return Lease(token_index, self._request_count, is_alone=allowance.begin(self._request_count, now))
+            return allowances[token_index].begin(token_index, now)
 
     def settle(self, lease: Lease, told: RateLimitHeaders, *, is_refused: bool = False) -> None:
         """Ends a request with what its answer told (nothing, if there was none).
@@ -155,56 +192,87 @@ class RequestBudget:
             told: the rate limit headers of its answer.
             is_refused: whether the answer was that the rate limit is reached.
         """
-        with self._lock:
-            now = self._clock()
-            allowance = self._allowances[lease.token_index]
+        with self._opened() as (allowances, now):
+            allowance = allowances[lease.token_index]
             if is_refused:
                 self._refused_count += 1
-                allowance.refuse(told, now)
+                allowance.refuse(lease, told, now)
             else:
                 allowance.accept(lease, told, now)
 
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Sequence["Allowance"], float]]:
+        with self._lock, self._allowances.opened() as allowances:
+            yield allowances, self._clock()
+
 
 @dataclass
-class _Allowance:
-    """What is known of one token's current frame; `remaining_count` is before deducting requests on their way."""
+class Allowance:
+    """What is known of one token's current frame, in plain values.
+
+    Attributes:
+        limit_count: requests that a frame has.
+        frame_seconds: its length.
+        remaining_count: requests left, before deducting those on their way.
+        lease_count: requests ever begun.
+        leased_at: when each request on its way was begun, by its number, unix seconds.
+        began_at: when the first request that is known of in this frame was begun, unix seconds.
+        reset_at: when the frame is over as far as told, unix seconds.
+        is_refused: a request was refused in this frame.
+        follows_refusal: one was in the last, and none has been accepted since.
+    """
 
     limit_count: int | None = None
     frame_seconds: float = _DEFAULT_FRAME_SECONDS
     remaining_count: int | None = None
-    in_flight_count: int = 0
-    last_lease_number: int = 0
+    lease_count: int = 0
+    leased_at: dict[str, float] = field(default_factory=dict)
     began_at: float | None = None
     reset_at: float | None = None
     is_refused: bool = False
     follows_refusal: bool = False
 
-    def left_count(self, now: float) -> int | None:
+    def left_count(self, now: float, reserved_count: int = 0) -> int | None:
+        """Requests that may be sent now by one who leaves some to others; None while that is not known."""
         self._renew(now)
-        return None if self.remaining_count is None else max(self.remaining_count - self.in_flight_count, 0)
+        if self.remaining_count is None:
+            return None
+        most_reserved = reserved_count if self.limit_count is None else min(reserved_count, self.limit_count // 2)
+        return max(self.remaining_count - len(self.leased_at) - most_reserved, 0)
 
-    def closed_until(self, now: float) -> float | None:
-        return self._ends_at() if self.left_count(now) == 0 else None
+    def closed_until(self, now: float, reserved_count: int = 0) -> float | None:
+        """When there may be a request again for one who leaves some to others; None when there is one now."""
+        return self._ends_at() if self.left_count(now, reserved_count) == 0 else None
+
+    def hourly_count(self, reserved_count: int = 0) -> float | None:
+        """How many requests there are in an hour for one who leaves some of each frame to others."""
+        if self.limit_count is None:
+            return None
+        most_reserved = min(reserved_count, self.limit_count // 2)
+        return (self.limit_count - most_reserved) * 3600 / self.frame_seconds
 
     def preference(self, now: float) -> tuple[float, int]:
+        """The larger, the rather this one is used."""
         left = self.left_count(now)
-        return (math.inf if left is None else left, -self.in_flight_count)
+        return (math.inf if left is None else left, -len(self.leased_at))
 
-    def begin(self, number: int, now: float) -> bool:
-        is_alone = self.in_flight_count == 0
-        self.in_flight_count += 1
-        self.last_lease_number = number
+    def begin(self, token_index: int, now: float) -> Lease:
+        """Begins a request."""
+        is_alone = not self.leased_at
+        self.lease_count += 1
+        self.leased_at[str(self.lease_count)] = now
         if self.began_at is None:
             self.began_at = now
-        return is_alone
+        return Lease(token_index, self.lease_count, is_alone=is_alone)
 
     def accept(self, lease: Lease, told: RateLimitHeaders, now: float) -> None:
-        reset_at = self._end(told, now)
+        """Ends a request that was not refused."""
+        reset_at = self._end(lease, told, now)
         if self.is_refused:
             return  # sent before the refusal came: that nothing is left is the later news
         self.follows_refusal = False
         known, told_count = self.remaining_count, told.remaining_count
-        was_alone = lease.is_alone and lease.number == self.last_lease_number
+        was_alone = lease.is_alone and lease.number == self.lease_count
         moved_seconds = reset_at - self.reset_at if reset_at and self.reset_at else 0.0
         # A request that ran alone leaves one less than there was, unless a new frame has begun.
         has_risen = was_alone and known is not None and told_count is not None and told_count >= known
@@ -222,8 +290,9 @@ class _Allowance:
         if not is_overtaken:
             self.reset_at = reset_at or self.reset_at
 
-    def refuse(self, told: RateLimitHeaders, now: float) -> None:
-        reset_at = self._end(told, now)
+    def refuse(self, lease: Lease, told: RateLimitHeaders, now: float) -> None:
+        """Ends a request that was refused because of the rate limit."""
+        reset_at = self._end(lease, told, now)
         self.remaining_count = 0
         self.is_refused = True
         if self.follows_refusal:
@@ -237,10 +306,10 @@ class _Allowance:
         if self.remaining_count is not None:
             self.remaining_count = max(self.remaining_count - 1, 0)
 
-    def _end(self, told: RateLimitHeaders, now: float) -> float | None:
+    def _end(self, lease: Lease, told: RateLimitHeaders, now: float) -> float | None:
         """Ends one request, and gives when the frame of its answer is over, as far as told."""
         self._renew(now)
-        self.in_flight_count -= 1
+        self.leased_at.pop(str(lease.number), None)
         self.limit_count = told.limit_count or self.limit_count
         self.frame_seconds = told.frame_seconds or self.frame_seconds
         return None if told.reset_at is None else min(told.reset_at, now + self.frame_seconds + _CLOCK_GRAIN_SECONDS)
@@ -251,6 +320,9 @@ class _Allowance:
         return None if self.began_at is None else self.began_at + self.frame_seconds
 
     def _renew(self, now: float) -> None:
+        for number in [each for each, at in self.leased_at.items() if at + _LONGEST_REQUEST_SECONDS < now]:
+            del self.leased_at[number]
+            self._deduct()
         ends_at = self._ends_at()
         if ends_at is None or now < ends_at:
             return
@@ -258,6 +330,17 @@ class _Allowance:
         self.remaining_count = self.limit_count
         self.began_at = None
         self.reset_at = None
+
+
+class _OwnAllowances:
+    """Allowances that nobody else knows of."""
+
+    def __init__(self, token_count: int) -> None:
+        self._allowances = [Allowance() for _ in range(token_count)]
+
+    @contextmanager
+    def opened(self) -> Iterator[Sequence[Allowance]]:
+        yield self._allowances
 
 
 def _whole_number(text: str | None) -> int | None:
@@ -268,9 +351,10 @@ def _whole_number(text: str | None) -> int | None:
     return int(number) if math.isfinite(number) else None
 
 
-def _server_time(date: str | None, now: float) -> float:
+def server_time(headers: Mapping[str, str]) -> float | None:
+    """When the server sent an answer, unix seconds by its own clock; None where it does not say."""
     try:
-        at = parsedate_to_datetime(date or "")
+        at = parsedate_to_datetime(headers.get("date") or "")
     except ValueError:
-        return now
+        return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,18 +15,23 @@ import httpx
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
-from pipelines.api.budget import Lease, RateLimitHeaders, RequestBudget, read_rate_limit_headers
-from pipelines.api.envelope import Envelope, is_rate_limit, read_envelope
+from pipelines.api.budget import Lease, RateLimitHeaders, RequestBudget, read_rate_limit_headers, server_time
+from pipelines.api.envelope import Envelope, is_rate_limit, read_envelope, read_refusal
 from pipelines.api.errors import (
     ApiError,
+    AuthenticationFailed,
     BudgetUsedUp,
     RateLimitReached,
+    RenewalRefused,
     RepeatedPage,
     ResponseUnreadable,
+    ServerFailed,
     TransportFailed,
 )
 from pipelines.api.paging import next_address, read_list_page
+from pipelines.api.renewal import AccessTokens, Grant, Renewal, read_grant, renewal_address
 from pipelines.api.scrub import Scrubber
+from pipelines.api.sharing import SharedAllowances, fingerprint
 
 __all__ = ["Page", "RequestReport", "Response", "SocialConnect", "Timeouts"]
 
@@ -35,6 +41,8 @@ logger = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _LONGEST_BACKOFF_SECONDS = 30.0
+_MOST_RENEWALS = 2
+"""For one request: what another process has renewed may have expired as well."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class Response:
         messages: the envelope's `meta.messages`, as sent.
         is_not_modified: nothing changed since the `etag` that was sent.
         received_at: unix seconds (UTC) when the body was complete.
+        answered_at: unix seconds by the API's clock when it began to answer; None where it does not say.
     """
 
     data: Any
@@ -90,6 +99,7 @@ class Response:
     messages: tuple[Any, ...]
     is_not_modified: bool
     received_at: float
+    answered_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,7 @@ class Page:
         is_truncated: the list ended although `count` says that there is more: the API caps the depth of some lists.
         etag: what to send next time; it speaks for this page only.
         received_at: unix seconds (UTC) when the body was complete.
+        answered_at: unix seconds by the API's clock when it began to answer; None where it does not say.
     """
 
     body: str
@@ -118,6 +129,7 @@ class Page:
     is_truncated: bool
     etag: str | None
     received_at: float
+    answered_at: float | None = None
 
 
 class SocialConnect:
@@ -131,6 +143,10 @@ class SocialConnect:
         max_attempts: how often one request is sent at most when it fails by no fault of ours.
         max_wait_seconds: how long one request may wait for the rate limit; beyond that, `BudgetUsedUp` is raised.
         max_requests: how many requests may be sent in this client's life, each attempt counted; None for no limit.
+        reserved_count: how many requests of each token's frame are left to others, at most half of the frame's.
+        shared_folder: where processes that use the same tokens tell one another what is left of their allowances, and
+            where renewed tokens are stored, for the owner only. Without it this client is on its own.
+        renewal: how access tokens that have expired are renewed; it needs the folder.
         transport: takes the place of the network in tests.
         clock: gives unix seconds. It has to be a clock that runs.
         sleep: waits for a number of seconds.
@@ -149,22 +165,33 @@ class SocialConnect:
         max_attempts: int = 5,
         max_wait_seconds: float = 60,
         max_requests: int | None = None,
+        reserved_count: int = 0,
+        shared_folder: Path | None = None,
+        renewal: Renewal | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         on_request: Callable[[RequestReport], None] | None = None,
     ) -> None:
         self._base = _checked_base_url(base_url)
-        self._access_tokens = _checked_tokens(access_tokens)
+        given = _checked_tokens(access_tokens)
+        stored, allowances = None, None
+        if shared_folder is not None:
+            stored = shared_folder / "tokens.json"
+            # By the tokens as they were given: a renewed one is of the same user.
+            allowances = SharedAllowances(shared_folder / "allowances.json", [fingerprint(token) for token in given])
+        self._access_tokens = AccessTokens(given, renewal, stored)
         self._timeouts = timeouts
         self._max_attempts = max_attempts
         self._max_wait_seconds = max_wait_seconds
         self._clock = clock
         self._sleep = sleep
         self._on_request = on_request
-        self._scrubber = Scrubber(self._access_tokens)
+        self._scrubber = Scrubber(self._access_tokens.secrets)
         self._logged_messages: set[str] = set()
-        self.budget = RequestBudget(len(self._access_tokens), clock, max_requests)
+        self.budget = RequestBudget(
+            len(given), clock, max_requests, reserved_count=reserved_count, allowances=allowances
+        )
         self._http = httpx.Client(
             headers={"Accept": "application/json", "User-Agent": "social-connect-warehouse"},
             timeout=httpx.Timeout(
@@ -242,6 +269,7 @@ class SocialConnect:
                 is_truncated=listed.next_url is None and listed.count is not None and row_count < listed.count,
                 etag=response.etag,
                 received_at=response.received_at,
+                answered_at=response.answered_at,
             )
             if listed.next_url is None:
                 return
@@ -288,17 +316,58 @@ class SocialConnect:
         )
 
     def _attempt(self, call: "_Call") -> Response:
-        """Sends until the answer is about the request and not about the rate limit."""
+        """Sends until the answer is about the request, and not about the rate limit or a token that has expired."""
         call.attempt += 1
         while True:
             lease = self._lease(call)
             try:
                 return self._exchange(call, lease)
+            except AuthenticationFailed:
+                if self._access_tokens.renewal is None or call.renewal_count == _MOST_RENEWALS:
+                    raise
+                self._renew(call, lease.token_index)
+                call.renewal_count += 1
             except ApiError as error:
                 if not is_rate_limit(error):
                     raise
                 call.is_refused = True
                 logger.warning("GET %s: refused, the rate limit of token %d is reached", call.path, error.token_number)
+
+    def _renew(self, call: "_Call", token_index: int) -> None:
+        """Has another access token take the place of the one that was refused."""
+
+        def ask(refresh_token: SecretStr) -> Grant:
+            return self._renewed(call, token_index, refresh_token)
+
+        self._access_tokens.renew(token_index, call.token, ask)
+        self._scrubber = Scrubber(self._access_tokens.secrets)
+
+    def _renewed(self, call: "_Call", token_index: int, refresh_token: SecretStr) -> Grant:
+        """What the token endpoint gives for a refresh token. It costs nothing of the allowance."""
+        renewal, address = self._access_tokens.renewal, renewal_address(self._base)
+        assert renewal is not None  # noqa: S101 - tells the type checker what AccessTokens sees to
+        path = _path_of(address)
+        try:
+            answer = self._http.post(
+                address,
+                # Nothing of this in a local variable, nor in the address: those are shown when something fails.
+                data={
+                    "grant_type": "refresh_token",
+                    "client_id": renewal.client_id,
+                    "client_secret": renewal.client_secret.get_secret_value(),
+                    "refresh_token": refresh_token.get_secret_value(),
+                },
+            )
+        except httpx.RequestError as error:
+            raise TransportFailed(path, _what_happened(error), call.attempt) from None
+        if answer.is_success and (grant := read_grant(answer.content)) is not None:
+            logger.info("access token %d has expired and was renewed", token_index + 1)
+            return grant
+        status = answer.status_code
+        error_id, description = read_refusal(self._scrubber.scrub(answer.text))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ServerFailed(status, error_id, description, path, token_index + 1)
+        raise RenewalRefused(status, error_id, description, path, token_index + 1)
 
     def _lease(self, call: "_Call") -> Lease:
         while True:
@@ -317,10 +386,11 @@ class SocialConnect:
     def _exchange(self, call: "_Call", lease: Lease) -> Response:
         """Sends one request, settles it with the budget and reports it, whatever comes of it."""
         began_at = self._clock()
+        call.token = self._access_tokens[lease.token_index]
         answer = _Answer()
         is_refused = False
         try:
-            self._receive(call, lease, answer, began_at)
+            self._receive(call, answer, began_at)
             return self._read(call, lease, answer)
         except ApiError as error:
             is_refused = is_rate_limit(error)
@@ -329,11 +399,10 @@ class SocialConnect:
             self.budget.settle(lease, answer.rate_limit, is_refused=is_refused)
             self._report(call, answer, self._clock() - began_at)
 
-    def _receive(self, call: "_Call", lease: Lease, answer: "_Answer", began_at: float) -> None:
-        token = _BearerToken(self._access_tokens[lease.token_index])
+    def _receive(self, call: "_Call", answer: "_Answer", began_at: float) -> None:
         headers = {} if call.etag is None else {"If-None-Match": call.etag or '""'}
         try:
-            with self._http.stream("GET", call.address, headers=headers, auth=token) as response:
+            with self._http.stream("GET", call.address, headers=headers, auth=_BearerToken(call.token)) as response:
                 answer.status = response.status_code
                 answer.headers = response.headers
                 answer.rate_limit = read_rate_limit_headers(response.headers, self._clock())
@@ -373,6 +442,7 @@ class SocialConnect:
             messages=envelope.messages,
             is_not_modified=False,
             received_at=received_at,
+            answered_at=server_time(answer.headers),
         )
 
     def _log_messages(self, call: "_Call", envelope: Envelope) -> None:
@@ -399,7 +469,9 @@ class _Call:
     address: httpx.URL
     etag: str | None
     began_at: float
+    token: SecretStr = field(default_factory=lambda: SecretStr(""))
     attempt: int = 0
+    renewal_count: int = 0
     budget_wait_seconds: float = 0.0
     is_refused: bool = False
 

@@ -8,7 +8,7 @@ import orjson
 
 from pipelines.api.errors import ApiError, ResponseUnreadable, api_error
 
-__all__ = ["Envelope", "is_rate_limit", "read_envelope"]
+__all__ = ["Envelope", "is_rate_limit", "read_envelope", "read_refusal"]
 
 _LONGEST_DESCRIPTION = 500
 
@@ -29,10 +29,7 @@ def read_envelope(status: int, body: str, path: str, token_number: int, attempt_
         ApiError: by HTTP status, by a flat error body, or by an error code in the envelope under HTTP status 200.
         ResponseUnreadable: the status is a success but the body is not the envelope.
     """
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        parsed = None
+    parsed = _parsed(body)
     answer = parsed if isinstance(parsed, dict) else {}
     meta = answer["meta"] if isinstance(answer.get("meta"), dict) else {}
     messages = tuple(meta["messages"]) if isinstance(meta.get("messages"), list) else ()
@@ -50,9 +47,23 @@ def read_envelope(status: int, body: str, path: str, token_number: int, attempt_
     return Envelope(data=answer["response"], messages=messages, etag=etag)
 
 
+def read_refusal(body: str) -> tuple[str | None, str]:
+    """The identifier and the description of a flat error body, which may as well be something else."""
+    answer = parsed if isinstance(parsed := _parsed(body), dict) else {}
+    error_id = answer["error"] if isinstance(answer.get("error"), str) else None
+    return error_id, _description(answer, ()) or ("" if answer else _what_it_is(body, parsed))
+
+
 def is_rate_limit(error: ApiError) -> bool:
     """Whether the API refused because of its rate limit: documented as 400 with an identifier, 429 elsewhere."""
     return error.error_id == "rate_limit_reached" or error.status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _parsed(body: str) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _description(answer: dict[str, Any], messages: tuple[Any, ...]) -> str:

@@ -5,6 +5,7 @@
   + ResponseUnreadable       an answer, but cut, not JSON, or without the API's envelope
   + ApiError                 the API said no
     - AuthenticationFailed   the token is unknown, expired or withdrawn
+      . RenewalRefused       it has expired, and cannot be renewed
     - PermissionDenied       the user behind the token may not read this
     - NotFound
     - InvalidParameter
@@ -32,6 +33,7 @@ __all__ = [
     "PagingBroken",
     "PermissionDenied",
     "RateLimitReached",
+    "RenewalRefused",
     "RepeatedPage",
     "ResponseUnreadable",
     "ServerFailed",
@@ -91,6 +93,7 @@ class ApiError(SocialConnectError):
         token_number: which of the access tokens was sent, counted from 1 in the order they were given.
     """
 
+    method = "GET"
     advice = "Look the identifier up in the API's documentation of error responses."
 
     def __init__(self, status: int, error_id: str | None, description: str, path: str, token_number: int = 1) -> None:
@@ -103,7 +106,7 @@ class ApiError(SocialConnectError):
 
     def __str__(self) -> str:
         said = ": ".join(part for part in (self.error_id, self.description) if part) or "no reason given"
-        return f"GET {self.path}: the API answered {self.status} ({said.rstrip('.')}). {self._advice()}"
+        return f"{self.method} {self.path}: the API answered {self.status} ({said.rstrip('.')}). {self._advice()}"
 
     def _advice(self) -> str:
         return self.advice
@@ -116,6 +119,19 @@ class AuthenticationFailed(ApiError):
         return (
             f"Access token number {self.token_number} (in the order given) is not accepted. Tokens live three months: "
             "make a new one, put it in place of the old one, and run again."
+        )
+
+
+class RenewalRefused(AuthenticationFailed):
+    """The access token has expired, and the API does not renew it."""
+
+    method = "POST"
+
+    def _advice(self) -> str:
+        return (
+            f"Access token number {self.token_number} (in the order given) has expired and is not renewed. Authorise"
+            " the application again, set the access token and the refresh token that this gives, check the client's"
+            " id and secret, and run again."
         )
 
 

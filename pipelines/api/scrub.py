@@ -26,8 +26,8 @@ _TOKEN_IN_LINK = re.compile(r'(?i)(?<=access_token=)(?:[^&#"\'\s\\]|\\/)+')
 class Scrubber:
     """Replaces known tokens everywhere, and any `access_token=` in paging links, with a placeholder."""
 
-    def __init__(self, access_tokens: Sequence[SecretStr]) -> None:
-        self._known = re.compile("|".join(_pattern(token.get_secret_value()) for token in access_tokens))
+    def __init__(self, secrets: Sequence[SecretStr]) -> None:
+        self._known = re.compile("|".join(_pattern(secret.get_secret_value()) for secret in secrets))
 
     def scrub(self, text: str) -> str:
         """The text without tokens; a text without any comes back unchanged."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pipelines.api import ApiError, NotFound, PermissionDenied, SocialConnectError
-from pipelines.source.streams import EVERY_RUN, STREAMS, Reading
+from pipelines.source.streams import STREAMS, Reading
 from pipelines.source.windows import (
     OVERLAP,
+    TRAIL,
     Cursor,
     Window,
     added_at,
@@ -26,10 +28,10 @@ from pipelines.source.windows import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from pipelines.api import Page, SocialConnect
     from pipelines.source.streams import Stream
+    from transforms.drift import Drift
 
     NotedMentions = Callable[[str, datetime | None], Iterable[tuple[datetime, str]]]
 
@@ -51,6 +53,18 @@ class ReadingFailed(Exception):
     """A list cannot be read without a gap: the API does not do what reading it rests on."""
 
 
+@dataclass(frozen=True)
+class Honoured:
+    """What of its parameters the API honours on an account, as far as the reading of its inbox rests on it.
+
+    `lists_in_order`: whether new rows come by date added. `finds_changes`: how changed rows are found: by the order of
+    their last action, by a filter for its age, or by reading the rows of the trailing window again.
+    """
+
+    lists_in_order: bool = True
+    finds_changes: Literal["by_order", "by_filter", "by_reading_again"] = "by_order"
+
+
 class Step(NamedTuple):
     """A page, the cursor that holds once it and all before it are in the warehouse, and what was known beforehand."""
 
@@ -63,7 +77,8 @@ class Step(NamedTuple):
 class Batch:
     """Some pages of one stream and account, and the cursor that holds once their rows are in the warehouse.
 
-    `given`: values of the contract's given columns, for all of them.
+    `given`: values of the contract's given columns, for all of them. `unreadable` and `drift`: what an earlier look at
+    these records has found, which the bodies do not show; text and reason of each.
     """
 
     account_id: str
@@ -72,14 +87,18 @@ class Batch:
     record_count: int
     cursor: Cursor
     given: Mapping[str, str] = field(default_factory=dict)
+    unreadable: tuple[tuple[str, str], ...] = ()
+    drift: frozenset[Drift] = frozenset()
 
 
 @dataclass
 class AccountReading:
     """What is read of one account in one run.
 
-    `snapshots` are lists that were read whole, by path; accounts of one token may share it. Without `heeds_rhythm`
-    every list is read, however lately it was read before. `noted_mentions` chooses the mentions whose notes are read.
+    `snapshots` are lists that were read whole, by path; accounts of one token may share it. `known_topic_ids`
+    are the topics as last listed; where they are not known, they are asked for. `topics_are_accepted`: a list of them
+    has been given in this run. `noted_mentions` chooses the mentions
+    whose notes are read.
     """
 
     api: SocialConnect
@@ -88,16 +107,18 @@ class AccountReading:
     now: datetime
     on_page: Callable[[Stream, Page], None] = lambda _stream, _page: None
     snapshots: dict[str, list[Page]] = field(default_factory=dict)
-    heeds_rhythm: bool = True
+    known_topic_ids: Sequence[str] | None = None
+    topics_are_accepted: bool = False
     noted_mentions: NotedMentions = lambda _account_id, _after: ()
+    honoured: Honoured = Honoured()
 
     def steps(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:  # noqa: PLR0911 - a list of ways
         """Pages of a stream, each with the cursor that holds once it and all before it are in the warehouse.
 
-        There are none when the stream was read less than its rhythm ago, or by a run as of a later time.
+        There are none when a run as of a later time has read the list whole.
         """
-        rhythm = stream.rhythm if self.heeds_rhythm else EVERY_RUN
-        if cursor.read_at is not None and self.now < cursor.read_at + rhythm:
+        is_whole = stream.reading not in {Reading.INBOX, Reading.NOTES}
+        if is_whole and cursor.read_at is not None and self.now < cursor.read_at:
             return iter(())
         match stream.reading:
             case Reading.SNAPSHOT:
@@ -121,18 +142,22 @@ class AccountReading:
         return self.snapshots[path]
 
     def topic_ids(self) -> list[str]:
-        """Every topic of the account. The API takes an empty list as the user's own selection, not as all topics."""
+        """Every topic of the account: as this run has read them, else as they are known.
+
+        The API takes an empty list as the user's own selection, not as all topics.
+        """
         topics = next(stream for stream in STREAMS if stream.name == "topics")
-        return [
-            str(topic["id"])
-            for page in self.snapshot(topics)
-            for topic in page.records
-            if isinstance(topic, dict) and "id" in topic
-        ]
+        if self.known_topic_ids is not None and self._path(topics) not in self.snapshots:
+            return list(self.known_topic_ids)
+        return list(ids_in(self.snapshot(topics)))
 
     def added_in(self, stream: Stream, window: Window) -> Iterator[Page]:
-        """Every page of the inbox's rows that were added in a window, whenever they were read before."""
-        yield from self._new_rows(stream, window, {"topic_ids": ",".join(self.topic_ids())})
+        """Every page of the inbox's rows that were added in a window, whenever they were read before.
+
+        Oldest first, where the API lists in order.
+        """
+        topics = {"topic_ids": ",".join(self.topic_ids())}
+        yield from (self._new_rows if self.honoured.lists_in_order else self._window)(stream, window, topics)
 
     def _with_history(self, cursor: Cursor) -> tuple[Cursor, datetime]:
         """The cursor, and how far back its list has ever been asked for: a start date may move on with the clock."""
@@ -150,8 +175,9 @@ class AccountReading:
 
     def _whole(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         pages = self.snapshot(stream)
+        whole = replace(cursor, read_at=self.now, ids=ids_in(pages) if stream.keeps_ids else None)
         for page in pages:
-            yield Step(page, replace(cursor, read_at=self.now) if page is pages[-1] else cursor)
+            yield Step(page, whole if page is pages[-1] else cursor)
 
     def _updated(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """Rows updated since the cursor, oldest first.
@@ -167,9 +193,13 @@ class AccountReading:
                 times = [time for record in page.records if (time := read_time(record, stream.time_path)) is not None]
                 if times != sorted(times):
                     raise ReadingFailed(self._order_complaint(stream, UPDATED_ROWS))
-                cursor = replace(cursor, updated_through=later(cursor.updated_through, times, not_after=self.now))
-                yield Step(page, cursor)
                 is_last = page.is_last and not page.is_truncated
+                cursor = replace(
+                    cursor,
+                    updated_through=later(cursor.updated_through, times, not_after=self.now),
+                    read_at=self.now if is_last else cursor.read_at,
+                )
+                yield Step(page, cursor)
                 if not is_last and times and times[-1] - ONE_SECOND > since:
                     since = times[-1] - ONE_SECOND
                     break
@@ -246,6 +276,23 @@ class AccountReading:
             yield from self._window(stream, half, parameters)
 
     def _inbox(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        """New rows, then changed ones.
+
+        The API refuses a list of which a topic has been removed: then the topics are listed anew, and all is read so.
+        """
+        try:
+            for step in self._inbox_as_known(stream, cursor):
+                self.topics_are_accepted = True
+                yield step
+        except PermissionDenied:
+            if self.topics_are_accepted or self.known_topic_ids is None:
+                raise
+            known, self.known_topic_ids = set(self.known_topic_ids), None
+            if known <= set(self.topic_ids()):
+                raise
+            yield from self._inbox_as_known(stream, cursor)
+
+    def _inbox_as_known(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         topic_ids = self.topic_ids()
         if not topic_ids:
             logger.warning("account %s has no topics: nothing of %s to read", self.account_id, stream.name)
@@ -255,19 +302,65 @@ class AccountReading:
         # Until a first pass over the changes has shown the API's time of the last action, the start of the run stands
         # in for it.
         cursor, history_from = self._with_history(cursor)
-        cursor = replace(cursor, acted_through=cursor.acted_through or self.now)
+        cursor = replace(cursor, acted_through=cursor.acted_through or self.now, read_at=self.now)
         window = new_rows_window(cursor, start_date=history_from, now=self.now)
         if window.start > window.end:
             logger.warning("account %s has been read beyond %s already", self.account_id, self.now.isoformat())
+            return
+        new_topic_ids = [] if cursor.ids is None else [each for each in topic_ids if each not in cursor.ids]
+        if new_topic_ids and history_from < window.start:
+            before = Window(history_from, window.start)
+            for step in self._added(stream, before, {"topic_ids": ",".join(new_topic_ids)}, cursor):
+                yield Step(step.page, cursor)
+        cursor = replace(cursor, ids=tuple(topic_ids))
+        seen_through: datetime | None = None
+        is_short = False
+        for step in self._added(stream, window, topics, cursor):
+            cursor, is_short = step.cursor, step.page.is_truncated
+            yield step
+            seen_through = seen_through or _shown_through(step.page, window)
+        if stop_at is not None:
+            whole = None if is_short else seen_through
+            history = Window(min(history_from, cursor.backfilled_from or history_from), window.end)
+            changed = self._changes(stream, history, topics, stop_at)
+            yield from self._earning_acted_through(stream, changed, cursor, seen_through=whole)
+
+    def _added(self, stream: Stream, window: Window, topics: dict[str, str], cursor: Cursor) -> Iterator[Step]:
+        """Rows of a window by date added, by whatever the API honours."""
+        if not self.honoured.lists_in_order:
+            yield from self._new_rows_in_any_order(stream, window, topics, cursor)
             return
         for page in self._new_rows(stream, window, topics):
             times = (added_at(record, stream.mention_path) for record in page.records)
             cursor = replace(cursor, added_through=later(cursor.added_through, times, not_after=self.now))
             yield Step(page, cursor)
-        if stop_at is not None:
-            history = Window(history_from, window.end)
-            changed = self._changed_rows(stream, history, topics, stop_at)
-            yield from self._earning_acted_through(stream, changed, cursor)
+
+    def _new_rows_in_any_order(
+        self, stream: Stream, window: Window, topics: dict[str, str], cursor: Cursor
+    ) -> Iterator[Step]:
+        """Rows of a window, all of which have to be read before the last added is known to be the last."""
+        added_through = cursor.added_through
+        last: Page | None = None
+        for page in self._window(stream, window, topics):
+            if last is not None:
+                yield Step(last, cursor)
+            last = page
+            times = (added_at(record, stream.mention_path) for record in page.records)
+            added_through = later(added_through, times, not_after=self.now)
+        if last is not None:
+            yield Step(last, replace(cursor, added_through=added_through))
+
+    def _changes(self, stream: Stream, history: Window, topics: dict[str, str], stop_at: datetime) -> Iterator[Page]:
+        """Rows acted on since `stop_at`, with others, by whatever the API honours."""
+        match self.honoured.finds_changes:
+            case "by_order":
+                return self._changed_rows(stream, history, topics, stop_at)
+            case "by_filter":
+                minute_count = math.ceil((self.now - stop_at).total_seconds() / 60) + 1
+                return self._window(stream, history, topics | {"filter": f"action_date_age:[0 TO {minute_count}]"})
+            case "by_reading_again":
+                start = max(history.start, (self.now - TRAIL).replace(microsecond=0))
+                return self._window(stream, replace(history, start=start), topics)
 
     def _new_rows(self, stream: Stream, window: Window, topics: dict[str, str]) -> Iterator[Page]:
         """Rows of a window by date added, oldest first.
@@ -333,7 +426,9 @@ class AccountReading:
         for half in halves:
             yield from self._changed_rows(stream, half, topics, stop_at)
 
-    def _earning_acted_through(self, stream: Stream, pages: Iterator[Page], cursor: Cursor) -> Iterator[Step]:
+    def _earning_acted_through(
+        self, stream: Stream, pages: Iterator[Page], cursor: Cursor, *, seen_through: datetime | None
+    ) -> Iterator[Step]:
         """Backwards reading has seen everything only at its end, so only the last page earns the new cursor.
 
         A page without rows inside the list may hide some; then none earns it, and the next run reads them again.
@@ -349,7 +444,8 @@ class AccountReading:
             times = (last_action_at(record, stream.mention_path) for record in page.records)
             acted_through = later(acted_through, times, not_after=self.now)
         if last is not None:
-            yield Step(last, cursor if has_gap else replace(cursor, acted_through=acted_through))
+            earned = replace(cursor, acted_through=acted_through, seen_through=seen_through)
+            yield Step(last, cursor if has_gap else earned)
 
     def _depth_complaint(self, stream: Stream, second: datetime) -> str:
         return (
@@ -363,6 +459,13 @@ class AccountReading:
             " rows could be missed. This page and those after it were not kept. Report it with the output of"
             " 'social-warehouse check'."
         )
+
+
+def _shown_through(page: Page, window: Window) -> datetime | None:
+    """Up to when the window shows all that was visible as the page was sent, by the API's clock."""
+    if page.answered_at is None:
+        return None
+    return min(datetime.fromtimestamp(page.answered_at, UTC), window.end)
 
 
 def _has_gap(page: Page) -> bool:
@@ -428,25 +531,44 @@ class StreamReader(Reader):
             account.account_id: Cursor.from_state(state.get(account.account_id, {})) for account in self._accounts
         }
         for account in self._accounts:
-            batch: Batch | None = None
-            try:
-                for step in account.steps(self.stream, cursors[account.account_id]):
-                    if batch and batch.given != step.given:
-                        yield batch
-                        batch = None
-                    batch = with_page(batch, account.account_id, step)
-                    if len(batch.bodies) == self._batch_pages:
-                        yield batch
-                        batch = None
-            except (SocialConnectError, ReadingFailed) as stop:
-                if is_refusal(stop) and not self.stream.is_needed:
-                    self.notices.append(f"{self.stream.name} of account {account.account_id} skipped: {stop}")
-                else:
-                    self.stopped_by = stop
-            if batch:
-                yield batch
+            yield from self._read_account(account, cursors[account.account_id])
             if self.stopped_by:
                 return
+
+    def _read_account(self, account: AccountReading, cursor: Cursor) -> Iterator[Batch]:
+        batch: Batch | None = None
+        try:
+            for call_count, read in enumerate(account.steps(self.stream, cursor), 1):
+                step = read._replace(cursor=replace(read.cursor, call_count=call_count))
+                cursor = step.cursor
+                if batch and batch.given != step.given:
+                    yield batch
+                    batch = None
+                batch = with_page(batch, account.account_id, step)
+                if len(batch.bodies) == self._batch_pages:
+                    yield batch
+                    batch = None
+        except (SocialConnectError, ReadingFailed) as stop:
+            if is_refusal(stop) or isinstance(stop, NotFound):
+                if batch:
+                    yield batch
+                batch = Batch(account.account_id, (), "$", 0, replace(cursor, refused_at=account.now))
+            if is_refusal(stop) and not self.stream.is_needed:
+                self.notices.append(f"{self.stream.name} of account {account.account_id} skipped: {stop}")
+            else:
+                self.stopped_by = stop
+        if batch:
+            yield batch
+
+
+def ids_in(pages: Iterable[Page]) -> tuple[str, ...]:
+    """The ids of a list's objects."""
+    return tuple(
+        str(record["id"])
+        for page in pages
+        for record in page.records
+        if isinstance(record, dict) and record.get("id") is not None
+    )
 
 
 def is_refusal(error: Exception) -> bool:

@@ -25,7 +25,7 @@ from pipelines.keeping import known_versions
 from pipelines.source.hints import table_hints
 from pipelines.source.reading import ReadingFailed, is_refusal
 from pipelines.source.streams import FACETS
-from pipelines.source.windows import Window
+from pipelines.source.windows import Cursor, Window
 from transforms.statistics import (
     DAY_KEY,
     Asked,
@@ -291,9 +291,8 @@ class StatisticsLoader:
             for definition in self._definitions
             if _cursor_name(definition) in kept
         }
-        if account.heeds_rhythm and self._is_fresh(account, covered):
-            return
         aside: set[str] = set()
+        page_count = self.page_count
         for span, together in self._calls(account, covered):
             asked_to = min(span.end_day + LONGEST_BUCKET, account.now.astimezone(UTC).replace(microsecond=0))
             asked = Asked(account.account_id, topic_ids, span.first_day, span.end_day, asked_to)
@@ -301,18 +300,23 @@ class StatisticsLoader:
                 rows = dict(self._ask(account, part, asked))
                 aside |= {definition.name for definition in part} - rows.keys()
                 covered |= {name: _extended(covered.get(name), asked) for name in rows}
+                days = [(account.account_id, name, day) for name in rows for day in asked.days]
                 yield Answers(
                     account.account_id,
                     tuple(rows.values()),
-                    pd.DataFrame(
-                        [(account.account_id, name, day) for name in rows for day in asked.days], columns=DAY_KEY
-                    ),
-                    {
-                        _cursor_name(definition): covered[definition.name].to_state()
-                        for definition in self._definitions
-                        if definition.name in covered
-                    },
+                    pd.DataFrame(days, columns=DAY_KEY),
+                    self._cursors(covered),
                 )
+        nothing = pd.DataFrame([], columns=DAY_KEY)
+        whole = Cursor(read_at=account.now, call_count=self.page_count - page_count).to_state()
+        yield Answers(account.account_id, (), nothing, self._cursors(covered) | whole)
+
+    def _cursors(self, covered: dict[str, Covered]) -> dict[str, str]:
+        return {
+            _cursor_name(definition): covered[definition.name].to_state()
+            for definition in self._definitions
+            if definition.name in covered
+        }
 
     def numbers(self, account: AccountReading, asked: Asked) -> pd.DataFrame:
         """The rows of some days at once, of the definitions that the API answers.
@@ -322,13 +326,6 @@ class StatisticsLoader:
         """
         parts = [rows for part in _in_parts(self._definitions, asked) for _, rows in self._ask(account, part, asked)]
         return pd.concat(parts, ignore_index=True) if parts else as_arrow(pd.DataFrame()).to_pandas()
-
-    def _is_fresh(self, account: AccountReading, covered: dict[str, Covered]) -> bool:
-        """Whether every day of every definition has been asked for, less than the rhythm ago."""
-        return len(covered) == len(self._definitions) and all(
-            each.first_day <= midnight(account.start_date) and account.now < each.asked_to + FACETS.rhythm
-            for each in covered.values()
-        )
 
     def _calls(self, account: AccountReading, covered: dict[str, Covered]) -> Iterator[tuple[Span, list[Definition]]]:
         """Which days are asked of which definitions together, recent days first."""

@@ -26,6 +26,7 @@ class Reading(Enum):
 
 EVERY_RUN = timedelta(0)
 HOURLY = timedelta(hours=1)
+EVERY_FOUR_HOURS = timedelta(hours=4)
 DAILY = timedelta(days=1)
 
 
@@ -42,8 +43,9 @@ class Stream:
             pages.
         time_path: where a record has the time that the cursor follows.
         mention_path: where a record of an inbox has the mention.
-        rhythm: how old what was read may become before the list is read again.
+        rhythm: how old what was read may become before the list is due again (`pipelines.source.rhythm`).
         keeps_versions: whether each version of a row that was seen is kept, with the time it was valid.
+        keeps_ids: whether the ids of its objects are kept in its cursor, since other lists are asked for by them.
         is_needed: whether a sync without it would be worth nothing; others are skipped when the API refuses them.
     """
 
@@ -56,6 +58,7 @@ class Stream:
     mention_path: tuple[str, ...] = ()
     rhythm: timedelta = EVERY_RUN
     keeps_versions: bool = False
+    keeps_ids: bool = False
     is_needed: bool = False
 
     @property
@@ -77,11 +80,26 @@ _SETTINGS = "{account_id}/settings"
 _ADDED, _FLAT_ADDED, _UPDATED = ("date", "added"), ("dateadd",), ("date", "updated")
 
 STREAMS = (
-    _snapshot("topics", "topic", f"{_SETTINGS}/topics", 50, EVERY_RUN, keeps_versions=True, is_needed=True),
+    _snapshot(
+        "topics",
+        "topic",
+        f"{_SETTINGS}/topics",
+        50,
+        HOURLY,
+        keeps_versions=True,
+        keeps_ids=True,
+        is_needed=True,
+    ),
     Stream("mentions", "mention", "{account_id}/inbox/mentions", Reading.INBOX, 100, is_needed=True),
     Stream("cases", "case", "{account_id}/inbox/cases", Reading.INBOX, 100, mention_path=("case",)),
     Stream(
-        "account_changes", "account_change", f"{_SETTINGS}/history", Reading.LOG, 200, time_path=_ADDED, rhythm=HOURLY
+        "account_changes",
+        "account_change",
+        f"{_SETTINGS}/history",
+        Reading.LOG,
+        200,
+        time_path=_ADDED,
+        rhythm=EVERY_FOUR_HOURS,
     ),
     Stream(
         "security_events",
@@ -90,11 +108,24 @@ STREAMS = (
         Reading.LOG,
         200,
         time_path=_FLAT_ADDED,
+        rhythm=EVERY_FOUR_HOURS,
+    ),
+    Stream(
+        "contacts",
+        "contact",
+        "{account_id}/inbox/contacts",
+        Reading.UPDATED,
+        50,
+        time_path=_UPDATED,
         rhythm=HOURLY,
     ),
-    Stream("contacts", "contact", "{account_id}/inbox/contacts", Reading.UPDATED, 50, time_path=_UPDATED),
     Stream(
-        "publisher_posts", "publisher_post", "{account_id}/publisher/mentions", Reading.TRAILING, 100, rhythm=HOURLY
+        "publisher_posts",
+        "publisher_post",
+        "{account_id}/publisher/mentions",
+        Reading.TRAILING,
+        100,
+        rhythm=EVERY_FOUR_HOURS,
     ),
     Stream(
         "mention_context_items", "context_item", "{account_id}/inbox/context/{topic_id}/{mention_id}", Reading.NOTES
@@ -102,16 +133,16 @@ STREAMS = (
     _snapshot("users", "user", f"{_SETTINGS}/users", 50, HOURLY, keeps_versions=True),
     _snapshot("teams", "team", f"{_SETTINGS}/teams", 200, HOURLY, keeps_versions=True),
     _snapshot("user_roles", "user_role", f"{_SETTINGS}/userroles", 50, DAILY, keeps_versions=True),
-    _snapshot("tags", "tag", f"{_SETTINGS}/tags", 200, HOURLY, keeps_versions=True),
+    _snapshot("tags", "tag", f"{_SETTINGS}/tags", 200, EVERY_FOUR_HOURS, keeps_versions=True),
     _snapshot(
         "business_hours_schedules",
         "business_hours_schedule",
         f"{_SETTINGS}/businesshoursschedules",
         50,
-        HOURLY,
+        EVERY_FOUR_HOURS,
         keeps_versions=True,
     ),
-    _snapshot("accounts", "account", "me/accounts", 50, DAILY),
+    _snapshot("accounts", "account", "me/accounts", 50, DAILY, keeps_ids=True),
     _snapshot("connected_profiles", "connected_profile", "me/connectedprofiles", 50, DAILY),
     _snapshot("custom_attributes", "custom_attribute", f"{_SETTINGS}/customattributes", 200, DAILY),
     _snapshot("canned_responses", "canned_response", f"{_SETTINGS}/canned_responses", 50, DAILY),

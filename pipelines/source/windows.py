@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OVERLAP = timedelta(minutes=15)
-"""How far behind the cursor a reading starts: rows may become visible late, and clocks differ.
+"""How late rows may become visible, and clocks may differ: so far behind what was last seen a reading starts.
 
 Merging by key makes it harmless.
 """
@@ -48,6 +48,16 @@ class Window:
             return None
         return Window(middle, self.end), Window(self.start, middle)
 
+    @classmethod
+    def from_state(cls, text: str) -> Window:
+        """Reads what `to_state` wrote."""
+        start, _, end = text.partition("/")
+        return cls(datetime.fromisoformat(start), datetime.fromisoformat(end))
+
+    def to_state(self) -> str:
+        """An ISO 8601 interval."""
+        return f"{_iso(self.start)}/{_iso(self.end)}"
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -55,7 +65,13 @@ class Cursor:
 
     `history_from`: rows added before then have never been asked for. `added_through`: every row added up to then has
     been read. `acted_through`: every action up to then has been seen. `updated_through`: every update up to then has
-    been read. `read_at`: start of the run that last read the list whole.
+    been read. `read_at`: start of the run that last read the list whole, or began to read the inbox. `refused_at`:
+    start of the run in which the API last refused the list. `ids`: what the list held when it was read whole, of a list
+    by whose ids others are asked for; of the inbox, the topics it was read of. `seen_through`: the API's own time when
+    the inbox was last read to its end. `call_count`: how many calls the last reading took.
+
+    What backfills have done beside. `backfilled_from`: they read rows added from then on, so changes are looked for as
+    far back where that is before `history_from`. `backfilled`: spans of which they have read every row.
     """
 
     history_from: datetime | None = None
@@ -63,15 +79,37 @@ class Cursor:
     acted_through: datetime | None = None
     updated_through: datetime | None = None
     read_at: datetime | None = None
+    refused_at: datetime | None = None
+    seen_through: datetime | None = None
+    ids: tuple[str, ...] | None = None
+    call_count: int | None = None
+    backfilled_from: datetime | None = None
+    backfilled: tuple[Window, ...] = ()
 
     @classmethod
     def from_state(cls, state: dict[str, str]) -> Cursor:
         """Reads what `to_state` wrote."""
-        return cls(**{name: datetime.fromisoformat(text) for name, text in state.items()})
+        times = {name: datetime.fromisoformat(text) for name, text in state.items() if name not in _NO_TIMES}
+        ids = tuple(filter(None, state["ids"].split(","))) if "ids" in state else None
+        call_count = int(state["call_count"]) if "call_count" in state else None
+        return cls(
+            **times,
+            ids=ids,
+            call_count=call_count,
+            backfilled=tuple(map(Window.from_state, state.get("backfilled", "").split())),
+        )
 
     def to_state(self) -> dict[str, str]:
         """Texts for the loader's state."""
-        return {name: _iso(time) for name, time in vars(self).items() if time is not None}
+        times = {name: _iso(time) for name, time in vars(self).items() if isinstance(time, datetime)}
+        spans = " ".join(span.to_state() for span in self.backfilled)
+        ids = {} if self.ids is None else {"ids": ",".join(self.ids)}
+        calls = {} if self.call_count is None else {"call_count": str(self.call_count)}
+        return times | ids | calls | ({"backfilled": spans} if spans else {})
+
+
+_NO_TIMES = {"backfilled", "call_count", "ids"}
+"""Fields of the cursor's state that are no time."""
 
 
 def trailing_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
@@ -82,13 +120,23 @@ def trailing_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> W
 
 def new_rows_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
     """The window of new rows: from the cursor less the overlap, or from the start date, to the start of the run."""
-    start = cursor.added_through - OVERLAP if cursor.added_through else start_date
+    start = _overlapping(cursor.added_through, cursor) if cursor.added_through else start_date
     return Window(start.replace(microsecond=0), now.replace(microsecond=0))
 
 
 def changes_end_at(cursor: Cursor) -> datetime | None:
     """The last action at which reading backwards may stop, or None when there is nothing to compare with."""
-    return cursor.acted_through - OVERLAP if cursor.acted_through else None
+    return _overlapping(cursor.acted_through, cursor) if cursor.acted_through else None
+
+
+def _overlapping(through: datetime, cursor: Cursor) -> datetime:
+    """From when on rows may not have been seen.
+
+    What was visible late was so after the inbox was last read: in a quiet time, after the cursor, which is then enough.
+    """
+    if cursor.seen_through is None:
+        return through - OVERLAP
+    return max(through - OVERLAP, min(through, cursor.seen_through - OVERLAP))
 
 
 def later(before: datetime | None, times: Iterable[datetime | None], *, not_after: datetime) -> datetime | None:

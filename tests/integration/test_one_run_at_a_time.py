@@ -62,5 +62,5 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), warehouse.run_lock("a sync"):
         raise ZeroDivisionError
     with warehouse.run_lock("a sync"), warehouse.writer_lock("a sync that loads"):
-        assert sorted(path.name for path in tmp_path.glob("*.json")) == ["run.json", "writer.json"]
+        assert sorted(path.name for path in tmp_path.glob("*.json")) == ["loader.json", "run.json", "writer.json"]
     assert not list(tmp_path.glob("*.json"))

@@ -63,7 +63,7 @@ class _Statistics:
         self.tally = LoadTally()
         with self._api(max_requests) as api:
             accounts = [
-                AccountReading(api, str(account_id), self.start_date, self.box.now, heeds_rhythm=False)
+                AccountReading(api, str(account_id), self.start_date, self.box.now)
                 for account_id in self.box.account_ids
             ]
             loader = StatisticsLoader(accounts, loaded_at=self.box.now, asked=self.asked)

@@ -18,12 +18,14 @@ from pipelines.logs import log_to
 Make = Callable[..., Any]
 
 TOKEN = "tk-5f9+leak/me=0a3c"
-SPELLINGS = (TOKEN, quote(TOKEN), quote(TOKEN, safe=""), TOKEN.replace("/", r"\/"), "leak")
+CLIENT_SECRET = "cs-77+leak/me=1b2d"
+SPELLINGS = (TOKEN, quote(TOKEN), quote(TOKEN, safe=""), TOKEN.replace("/", r"\/"), "leak", "access-", "refresh-")
+"""Of the tokens that are set, the client's secret, and those that the sandbox makes."""
 
 
 def files_with_a_token(folder: Path) -> list[str]:
     spellings = [spelling.encode() for spelling in SPELLINGS]
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file() and path != folder / "api" / "tokens.json"]
     assert files
     return [str(path) for path in files if any(spelling in path.read_bytes() for spelling in spellings)]
 
@@ -51,8 +53,15 @@ def test_no_file_table_log_or_error_has_a_token(
     site = make_site(
         mentions=450,
         tokens=(TOKEN,),
+        client=("app", CLIENT_SECRET),
         options={"social_connect_access_token": TOKEN, "social_connect_max_wait_seconds": 0},
     )
+    site.options |= {
+        "social_connect_refresh_token": site.box.refresh_token(TOKEN),
+        "social_connect_client_id": "app",
+        "social_connect_client_secret": CLIENT_SECRET,
+    }
+    settings = site.settings()
     looked_at: list[Path] = []
     load = dlt.Pipeline.load
 
@@ -68,17 +77,20 @@ def test_no_file_table_log_or_error_has_a_token(
         for fault in ("throttle", "expired_token", "foreign_next_url", "looping_next_url", "html", "changed_type"):
             site.box.faults.add(fault, path="inbox", after=1, status=502)
             try:
-                said.append(str(site.sync()))
+                said.append(str(site.sync(settings=settings)))
             except SocialConnectError as error:
                 said += [str(error), repr(error), "".join(traceback.format_exception(error))]
             site.box.faults.clear()
+            site.box.expire_token(site.box.token)
             site.box.advance(hours=1)
-        site.sync()
-    site.assert_holds_the_truth()
+        site.sync(settings=settings)
+    site.assert_holds_the_truth("mention")
 
     assert any("next_url" in text for text in said), "an error about a link that carried the token"
     assert looked_at
     assert any(path.suffix == ".log" for path in site.home.rglob("*"))
+    assert site.box.refresh_token(site.box.token) != site.options["social_connect_refresh_token"], "tokens were renewed"
+    assert (site.home / "api" / "tokens.json").stat().st_mode & 0o777 == 0o600
     assert files_with_a_token(site.home) == []
     assert tables_with_a_token(site) == []
     captured = capfd.readouterr()
@@ -86,4 +98,4 @@ def test_no_file_table_log_or_error_has_a_token(
     assert [text for text in texts if any(spelling in text for spelling in SPELLINGS)] == []
     queries = [request.query for request in site.box.requests]
     assert any("page_token" in query for query in queries)
-    assert [query for query in queries if "access_token" in query or "leak" in query] == []
+    assert [query for query in queries if "_token=" in query.replace("page_token=", "") or "secret" in query] == []

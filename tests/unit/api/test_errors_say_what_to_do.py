@@ -18,6 +18,7 @@ from pipelines.api import (
     PagingBroken,
     PermissionDenied,
     RateLimitReached,
+    RenewalRefused,
     RepeatedPage,
     ResponseUnreadable,
     ServerFailed,
@@ -39,6 +40,7 @@ EXAMPLES: list[tuple[SocialConnectError, str, str]] = [
     (ApiError(410, "deprecated", "Gone.", "/x"), "answered 410 (deprecated: Gone).", "Look the identifier up"),
     (ApiError(418, None, "", "/x"), "answered 418 (no reason given).", "Look the identifier up"),
     (AuthenticationFailed(401, None, "", "/x", 2), "answered 401", "token number 2"),
+    (RenewalRefused(400, "invalid_grant", "", "/x", 2), "(invalid_grant)", "token number 2"),
     (PermissionDenied(403, "no_permission", "", "/x"), "(no_permission)", "Give the user"),
     (NotFound(404, "not_found", "", "/x"), "(not_found)", "Check the account id"),
     (InvalidParameter(400, "invalid_parameter", "date_to", "/x"), "date_to", "Correct the parameter"),
@@ -55,7 +57,7 @@ EXAMPLES: list[tuple[SocialConnectError, str, str]] = [
 @pytest.mark.parametrize(("error", "what", "next_step"), EXAMPLES, ids=lambda value: type(value).__name__)
 def test_it_says_what_where_and_what_next(error: SocialConnectError, what: str, next_step: str) -> None:
     text = str(error)
-    assert text.startswith("GET /x")
+    assert text.startswith(("GET /x", "POST /x"))
     assert what in text
     assert next_step in text[text.index(what) :]
     assert text.endswith(".")
@@ -83,8 +85,8 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     tree: dict[str, str] = {}
     for line in drawn:
         mark, _, rest = line.strip().partition(" ")
-        if mark in {"*", "+", "-"}:
-            depth = "*+-".index(mark)
+        if mark in {"*", "+", "-", "."}:
+            depth = "*+-.".index(mark)
             parents[depth] = rest.split()[0]
             tree[parents[depth]] = parents[depth - 1] if depth else "Exception"
     assert tree == {

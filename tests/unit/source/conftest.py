@@ -157,7 +157,6 @@ class _Reading:
         self.state: dict[str, Any] = {}
         self.rows: dict[str, Json] = {}
         self.given: list[dict[str, str]] = []
-        self.heeds_rhythm = False
         self.noted: Callable[..., Any] = lambda _account_id, _after: ()
 
     def run(self, *, start: datetime, take: int | None = None) -> StreamReader:
@@ -167,7 +166,6 @@ class _Reading:
             ACCOUNT,
             start,
             self.api.now,
-            heeds_rhythm=self.heeds_rhythm,
             noted_mentions=self.noted,
         )
         reader = StreamReader(self.stream, [account], batch_pages=self.batch_pages)

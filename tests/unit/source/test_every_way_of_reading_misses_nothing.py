@@ -347,26 +347,9 @@ def test_a_used_up_budget_among_notes_skips_none(rows_api: Make, reading: Make, 
 # --- whole lists ---
 
 
-def test_a_whole_list_is_read_when_its_rhythm_is_due(rows_api: Make, reading: Make) -> None:
-    api = rows_api(rows=[row(n, 0) for n in range(7)], now=after(DAY))
-    box = reading(api, "users")
-    box.heeds_rhythm = True
-    pages = []
-    for minutes in (0, 30, 59, 60, 61, 119, 120):
-        api.now = after(DAY + 60 * minutes)
-        pages.append(box.run(start=START).page_count)
-    assert pages == [3, 0, 0, 3, 0, 0, 3]
-    assert box.cursor.read_at == after(DAY + 120 * MINUTE)
-    box.heeds_rhythm = False
-    api.now = after(DAY + 121 * MINUTE)
-    assert box.run(start=START).page_count == 3
-
-
-@pytest.mark.parametrize("heeds_rhythm", [True, False])
-def test_a_whole_list_is_not_read_as_of_a_time_before_it_was(rows_api: Make, reading: Make, heeds_rhythm: bool) -> None:
+def test_a_whole_list_is_not_read_as_of_a_time_before_it_was(rows_api: Make, reading: Make) -> None:
     api = rows_api(rows=[row(1, 0)], now=after(DAY))
     box = reading(api, "users")
-    box.heeds_rhythm = heeds_rhythm
     box.run(start=START)
     api.now = after(DAY - 1)
     assert box.run(start=START).page_count == 0

@@ -132,12 +132,8 @@ class _FacetApi:
         return Page("", "$.response", records, None, True, False, False, None, 0.0)
 
 
-def loader(
-    api: _FacetApi, *asked: Definition, now: datetime = NOW, days: int = 200, heeds_rhythm: bool = False
-) -> StatisticsLoader:
-    account = AccountReading(
-        cast("SocialConnect", api), "1417", start_date=NOW - days * ONE_DAY, now=now, heeds_rhythm=heeds_rhythm
-    )
+def loader(api: _FacetApi, *asked: Definition, now: datetime = NOW, days: int = 200) -> StatisticsLoader:
+    account = AccountReading(cast("SocialConnect", api), "1417", start_date=NOW - days * ONE_DAY, now=now)
     return StatisticsLoader([account], loaded_at=now, asked=asked)
 
 
@@ -156,6 +152,11 @@ def read_all(reading: StatisticsLoader, state: Json) -> dict[str, list[str]]:
                 for row in rows.to_dict("records"):
                     found.setdefault(row["definition"], []).append(row["bucket_start_date"])
     return found
+
+
+def covered_in(state: Json) -> list[Covered]:
+    kept = state.get("cursors", {}).get("1417", {})
+    return [Covered.from_state(text) for name, text in kept.items() if "@" in name]
 
 
 def texts(days: list[datetime]) -> list[str]:
@@ -205,24 +206,12 @@ def test_however_often_the_budget_ends_a_run_no_day_is_missed(runs: list[tuple[i
         assert len(set(found.get("all", []))) == len(found.get("all", [])), "no day twice in a run"
         assert found.get("all") == found.get("times")
         loaded |= set(found.get("all", []))
-        for cursor in state.get("cursors", {}).get("1417", {}).values():
-            covered = Covered.from_state(cursor)
+        for covered in covered_in(state):
             last_day = covered.asked_to - timedelta(seconds=1)
             assert set(texts(days_between(covered.first_day, last_day))) <= loaded, "no cursor before its rows"
     reading = loader(_FacetApi(), ALL, TIMES, now=now, days=start_days)
     loaded |= set(read_all(reading, state)["all"])
     assert loaded == set(texts(days_between(midnight(NOW - start_days * ONE_DAY), midnight(now))))
-
-
-def test_what_was_asked_less_than_an_hour_ago_is_not_asked_again() -> None:
-    state: Json = {}
-    api = _FacetApi()
-    read_all(loader(api, ALL, TIMES, heeds_rhythm=True), state)
-    asked = len(api.asked)
-    assert read_all(loader(api, ALL, TIMES, now=NOW + timedelta(minutes=59), heeds_rhythm=True), state) == {}
-    assert len(api.asked) == asked
-    assert read_all(loader(api, ALL, TIMES, now=NOW + timedelta(hours=1), heeds_rhythm=True), state)
-    assert read_all(loader(api, ALL, TIMES, CASES, now=NOW + timedelta(hours=1), heeds_rhythm=True), state)["cases"]
 
 
 def test_a_new_definition_and_a_changed_one_are_asked_from_the_start_date_on() -> None:
@@ -234,8 +223,8 @@ def test_a_new_definition_and_a_changed_one_are_asked_from_the_start_date_on() -
     every = set(texts(days_between(TODAY - 200 * ONE_DAY, TODAY)))
     assert (found["all"], set(found["times"]), set(found["cases"])) == (recent, every, every)
     names = {name.partition("@")[0] for name in state["cursors"]["1417"]}
-    assert names == {"all", "times", "cases"}
-    assert len(state["cursors"]["1417"]) == 3, "the cursor of what is no longer asked is dropped"
+    assert names == {"all", "times", "cases", "read_at", "call_count"}
+    assert len(state["cursors"]["1417"]) == 5, "the cursor of what is no longer asked is dropped"
 
 
 def test_a_definition_that_the_api_refuses_is_found_and_left_out() -> None:
