@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -74,7 +72,7 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
             DBT_SEND_ANONYMOUS_USAGE_STATS="false",
             DO_NOT_TRACK="1",
         ),
-        duckdb.connect(warehouse.file),
+        warehouse.connect(read_only=False),
     ):
         outcome = dbtRunner().invoke(arguments)
     if not isinstance(outcome.result, RunExecutionResult):

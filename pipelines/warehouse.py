@@ -258,9 +258,9 @@ class Warehouse:
                 if root not in tables:
                     continue
                 for table in tables:
-                    con.execute(_distrust(root, table, _unfinished_rows(table)))
-                    if has_table(con, f"{DATASET}_staging", table.name):
-                        con.execute(_distrust(root, table, f"{DATASET}_staging.{table.name}"))
+                    for schema in (DATASET, f"{DATASET}_staging"):
+                        if has_table(con, schema, table.name):
+                            con.execute(_distrust(root, table, _unfinished_rows(schema, table)))
                 for table in tables[1:]:
                     con.execute(
                         f"DELETE FROM {DATASET}.{table.name} AS row WHERE NOT EXISTS"
@@ -348,9 +348,10 @@ def _read_holder(holder_file: Path) -> str:
     return f"{holder['holder']} (process {holder['pid']}, since {holder['since']})"
 
 
-def _unfinished_rows(table: Table) -> str:
+def _unfinished_rows(schema: str, table: Table) -> str:
+    """Those of loads that have not ended. The loader leaves those of the last merge in its staging tables."""
     finished = f"SELECT load_id FROM {DATASET}._dlt_loads WHERE status = 0"
-    return f"(FROM {DATASET}.{table.name} WHERE _dlt_load_id NOT IN ({finished}))"
+    return f"(FROM {schema}.{table.name} WHERE _dlt_load_id NOT IN ({finished}))"
 
 
 def _distrust(root: Table, table: Table, rows: str) -> str:

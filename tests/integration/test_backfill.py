@@ -27,7 +27,7 @@ Make = Callable[..., Any]
 KILLED_BACKFILL = Path(__file__).with_name("killed_backfill.py")
 DAYS = 40
 SYNCED_DAYS = 5
-DEATHS = ("received:4", "copied:9", "committed:1")
+DEATHS = ("received:4", "copied:9", "committed:2")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.run import connect
 from pipelines.settings import Settings, SettingsInvalid, read_settings, toml_template
 
 TOKEN = "sc-secret-4f1d9a"
@@ -71,6 +72,40 @@ def test_no_text_shows_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [token.get_secret_value() for token in settings.social_connect_access_token] == [f"{TOKEN}-1", f"{TOKEN}-2"]
     for text in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
         assert TOKEN not in text
+
+
+@pytest.mark.parametrize("option", ["REFRESH_TOKEN", "CLIENT_SECRET"])
+def test_no_text_shows_what_renews_a_token(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"SOCIAL_CONNECT_{option}", TOKEN)
+    settings = read_settings()
+    for text in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
+        assert TOKEN not in text
+    with pytest.raises(SettingsInvalid) as error:
+        read_settings(**{f"social_connect_{option.lower()}": {TOKEN: 1}})
+    assert TOKEN not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize(
+    ("options", "wants"),
+    [
+        ({}, "SOCIAL_CONNECT_CLIENT_ID or SOCIAL_CONNECT_CLIENT_SECRET is not"),
+        ({"social_connect_client_id": "app"}, "SOCIAL_CONNECT_CLIENT_ID or SOCIAL_CONNECT_CLIENT_SECRET is not"),
+        (
+            {"social_connect_client_id": "app", "social_connect_client_secret": f"{TOKEN}-secret"},
+            "2 access tokens, but 1 refresh tokens are given",
+        ),
+    ],
+)
+def test_what_renews_a_token_has_to_be_complete(tmp_path: Path, options: dict[str, str], wants: str) -> None:
+    settings = read_settings(
+        social_connect_access_token=f"{TOKEN}-1,{TOKEN}-2",
+        social_connect_refresh_token=f"{TOKEN}-refresh",
+        social_warehouse_home=tmp_path,
+        **options,
+    )
+    with pytest.raises(SettingsInvalid, match=wants) as error, connect(settings):
+        pass
+    assert TOKEN not in "".join(traceback.format_exception(error.value))
 
 
 def test_no_error_shows_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
