@@ -82,7 +82,7 @@ def settings_page() -> str:
         lines.append(f"| `{name.upper()}` | {option.description} | {default} |")
     lines += [
         "",
-        "A token is never printed or logged: messages name the option, not its value. What is set is not stored either;",
+        "A token is never printed or logged: messages name the option, not its value. What is set is not stored;",
         "access tokens that were renewed lie in `api/tokens.json` in the warehouse's folder, for its owner only.",
         "",
         f"`social-warehouse init` makes a `{TOML_FILE}` to fill in, readable by its owner only.",
@@ -111,10 +111,10 @@ def streams_page() -> str:
         "A stream is one list of the API. The order is the priority: what stands first is read first, should the",
         "request budget run out. `social-warehouse sync --streams a,b` reads these only, however lately.",
         "",
-        "Mentions and cases are read in every sync. The other lists that are due share two calls for each quarter of an",
-        "hour since the last sync, the oldest for its rhythm first, so that a sync stays cheap: synced every 15 minutes,",
-        "none becomes half as old again as its rhythm. A list that was never read is read at once. A new topic is found when",
-        "the topics are read, and its mentions are then read from the start.",
+        "Mentions and cases are read in every sync. The other lists that are due share two calls for each quarter",
+        "of an hour since the last sync, the oldest for its rhythm first, so that a sync stays cheap: synced every 15",
+        "minutes, none becomes half as old again as its rhythm. A list that was never read is read at once. A new",
+        "topic is found when the topics are read, and its mentions are then read from the start.",
         "",
         "| stream | endpoint | read | how often | versions | tables |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -730,7 +730,7 @@ def connect(settings: Settings, *, max_requests: int | None = None, reserved_cou
         )
     except ValueError as error:
         raise SettingsInvalid(
-            "SOCIAL_CONNECT_BASE_URL, SOCIAL_CONNECT_ACCESS_TOKEN or SOCIAL_CONNECT_REFRESH_TOKEN cannot be used:"
+            "SOCIAL_CONNECT_BASE_URL or SOCIAL_CONNECT_ACCESS_TOKEN, or SOCIAL_CONNECT_REFRESH_TOKEN, cannot be used:"
             f" {error}"
         ) from None
     with client as api:

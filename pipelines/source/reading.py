@@ -521,10 +521,10 @@ class StreamReader(Reader):
     is left out.
     """
 
-    def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int = BATCH_PAGES) -> None:
+    def __init__(self, stream: Stream, accounts: Sequence[AccountReading], *, batch_pages: int | None = None) -> None:
         super().__init__(stream)
         self._accounts = accounts
-        self._batch_pages = batch_pages
+        self._batch_pages = batch_pages or BATCH_PAGES
 
     def _read(self, state: dict[str, Any]) -> Iterator[Batch]:
         cursors = {

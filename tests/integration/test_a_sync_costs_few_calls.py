@@ -19,7 +19,15 @@ Make = Callable[..., Any]
 
 QUARTER = timedelta(minutes=15)
 LISTS = {stream.path.format(account_id=1417, topic_id="", mention_id=""): stream for stream in (*STREAMS, FACETS)}
-BUSY = {30: (95, 90), 31: (40, 100), 75: (100, 1), 120: (0, 60)}
+BUSY = {
+    160: (30, 20),
+    170: (95, 90),
+    171: (40, 95),
+    175: (100, 1),
+    180: (0, 60),
+    181: (190, 150),
+    182: (150, 150),
+}
 """Mentions that come, and mentions that are acted on, in the quarter before some syncs."""
 
 
@@ -65,13 +73,17 @@ def quiet_mention(site: Any, number: int, added: datetime) -> Json:
 
 
 def be_busy(site: Any, new_count: int, act_count: int) -> None:
-    since = site.box.now
+    """Lets a quarter of an hour pass in which mentions come, two a second, and are acted on, forty a minute."""
+    start = site.box.now
     for number in range(new_count):
-        site.box.add_mention(1417, quiet_mention(site, 9_000_000 + len(site.box.requests) * 1000 + number, since))
+        at = start + timedelta(seconds=1 + number // 2)
+        site.box.add_mention(1417, quiet_mention(site, 9_000_000 + len(site.box.requests) * 1000 + number, at))
     site.box.advance(minutes=5)
-    for mention in site.box.mentions(1417)[:act_count]:
+    for number, mention in enumerate(site.box.mentions(1417)[:act_count]):
         site.box.act(1417, mention["unique_id"], kind="note", text="seen")
-    site.box.advance(minutes=10)
+        if number % 40 == 39:
+            site.box.advance(minutes=1)
+    site.box.advance(seconds=(start + QUARTER - site.box.now).total_seconds())
 
 
 def happened(site: Any, since: datetime) -> tuple[int, int]:
@@ -101,10 +113,11 @@ def sync(site: Any) -> list[Any]:
 
 def test_every_sync_of_two_days_keeps_to_its_calls_and_no_list_grows_old(make_site: Make, state: _State) -> None:
     site = make_site(mentions=40, days=4, options={"social_connect_start_date": "2026-02-28"}, rate_limit_per_hour=350)
+    be_busy(site, 120, 200)  # every mention has an action: where they end, a list sorted by the last one is read on
     first = names(sync(site))
     assert set(first) == {stream.name for stream in LISTS.values()} - {"mention_context_items"}
     read_at = dict.fromkeys(first, site.box.now)
-    quiet_count = 0
+    quiet_count, before = 0, (0, 0)
     for number in range(1, 4 * 24 * 2):
         since = site.box.now
         if number in BUSY:
@@ -114,7 +127,10 @@ def test_every_sync_of_two_days_keeps_to_its_calls_and_no_list_grows_old(make_si
         requests = sync(site)
         new, changed = happened(site, since)
         said = f"sync {number}, {new} new, {changed} changed: {names(requests)}"
-        assert len(requests) <= math.ceil(new / 100) + math.ceil(changed / 100) + 6, said
+        # The quarter before is read again, for what was visible late; that costs a page where it fills more than one.
+        again = sum(math.ceil(count / 100) for count in before if count >= 100)
+        assert len(requests) <= math.ceil(new / 100) + math.ceil(changed / 100) + again + 6, said
+        before = new, changed
         quiet_count += not (new or changed)
         for name in names(requests):
             read_at[name] = site.box.now

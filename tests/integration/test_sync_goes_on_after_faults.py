@@ -128,7 +128,7 @@ def test_what_was_read_before_a_failure_is_loaded(
     make_site: Make, monkeypatch: pytest.MonkeyPatch, fault: str, error: type[SocialConnectError]
 ) -> None:
     """A page is one of 350 an hour: it is not to be read again because a later one fails."""
-    monkeypatch.setattr("pipelines.run.BATCH_PAGES", 1)
+    monkeypatch.setattr("pipelines.source.reading.BATCH_PAGES", 1)
     site = make_site(mentions=600)
     site.box.faults.add(fault, path="inbox/mentions", after=4, times=None)
     with pytest.raises(error):

@@ -115,7 +115,7 @@ def test_more_rows_than_the_api_lists_are_all_read_and_once(
 
     Where a capped list is continued, the row on the border comes again, and with small batches in a batch of its own.
     """
-    monkeypatch.setattr("pipelines.run.BATCH_PAGES", batch_pages)
+    monkeypatch.setattr("pipelines.source.reading.BATCH_PAGES", batch_pages)
     site = make_site(mentions=400, behaviour=Behaviour(depth_cap_rows=100))
     site.sync()
     site.assert_holds_the_truth()

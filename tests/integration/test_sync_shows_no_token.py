@@ -74,7 +74,7 @@ def test_no_file_table_log_or_error_has_a_token(
     monkeypatch.setattr(dlt.Pipeline, "load", look_before_loading)
     said: list[str] = []
     with log_to(site.settings()):
-        for fault in ("throttle", "expired_token", "foreign_next_url", "looping_next_url", "html", "changed_type"):
+        for fault in ("throttle", "foreign_next_url", "looping_next_url", "expired_token", "html", "changed_type"):
             site.box.faults.add(fault, path="inbox", after=1, status=502)
             try:
                 said.append(str(site.sync(settings=settings)))
