@@ -52,6 +52,9 @@ OTHER_KEYS = {
     (DATASET, STATISTICS.name): STATISTICS.key_names,
     (DATASET, "quarantine"): ("account_id", "object", "content_hash"),
     (HISTORY, "schema_changes"): ("table_name", "path", "expected", "found"),
+    (HISTORY, "reconciliations"): ("reconciled_at", "account_id", "day_start_at", "measure", "segment"),
+    (HISTORY, "deletions"): ("account_id", "unique_id", "deleted_at"),
+    (HISTORY, "days_read"): ("account_id", "day_start_at"),
 }
 """Keys of the tables that no contract declares."""
 

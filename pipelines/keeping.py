@@ -155,9 +155,8 @@ def keep_versions(
 
 def keep_changes_of_shape(con: duckdb.DuckDBPyConnection, differences: Iterable[Drift], *, seen_at: datetime) -> None:
     """Remembers each difference between what the API sends and what the contracts declare, once."""
-    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
+    make_history(con)
     table = f"{HISTORY}.schema_changes"
-    make_table(con, table, SCHEMA_CHANGES)
     for each in differences:
         same = [each.table, ".".join(each.path), each.expected, each.found]
         con.execute(
@@ -167,18 +166,30 @@ def keep_changes_of_shape(con: duckdb.DuckDBPyConnection, differences: Iterable[
         )
 
 
+def make_history(con: duckdb.DuckDBPyConnection) -> None:
+    """Makes the tables of what is found out about the account, so that SQL on a new warehouse runs."""
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
+    for name, columns in (
+        ("schema_changes", SCHEMA_CHANGES),
+        ("reconciliations", RECONCILIATIONS),
+        ("deletions", DELETIONS),
+        ("days_read", DAYS_READ),
+    ):
+        make_table(con, f"{HISTORY}.{name}", columns)
+
+
 def keep_reconciliations(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
     """Remembers what a comparison with the API's counts found."""
-    _append(con, f"{HISTORY}.reconciliations", RECONCILIATIONS, rows)
+    con.register("rows", rows)
+    con.execute(f"INSERT INTO {HISTORY}.reconciliations BY NAME FROM rows")
+    con.unregister("rows")
 
 
 def keep_days_read(
     con: duckdb.DuckDBPyConnection, account_id: str, days: Iterable[datetime], *, at: datetime | None
 ) -> None:
     """Remembers that every mention of some days was read at a time; with None, only that the days are there."""
-    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
     table = f"{HISTORY}.days_read"
-    make_table(con, table, DAYS_READ)
     same = {"account_id": account_id, "days": list(days)}
     are_same = "account_id = $account_id AND day_start_at IN (SELECT unnest($days))"
     if at is not None:
@@ -243,8 +254,6 @@ def keep_deletions(
     Returns:
         How many were marked, and of how many the mark was taken.
     """
-    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
-    make_table(con, f"{HISTORY}.deletions", DELETIONS)
     con.register("seen", seen)
     there = "unique_id IN (FROM seen)"
     window = f"account_id = $account_id AND added_at >= {moment(start)} AND added_at < {moment(end)}"
@@ -283,14 +292,6 @@ def apply_deletions(con: duckdb.DuckDBPyConnection) -> None:
         f" (FROM {RAW}.mentions AS payload WHERE payload.account_id = deletion.account_id"
         " AND payload.unique_id = deletion.unique_id AND payload._loaded_at > deletion.deleted_at)"
     )
-
-
-def _append(con: duckdb.DuckDBPyConnection, table: str, columns: tuple[Column, ...], rows: pa.Table) -> None:
-    con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
-    make_table(con, table, columns)
-    con.register("rows", rows)
-    con.execute(f"INSERT INTO {table} BY NAME FROM rows")
-    con.unregister("rows")
 
 
 @contextmanager

@@ -72,11 +72,15 @@ def execute(site: Any, statement: str, *values: Any) -> None:
 
 def rows_of(site: Any, schema: str, *left_out: str) -> Rows:
     """Every table of a schema but the loader's own, whole, but for some columns."""
-    tables = site.rows(
-        "SELECT table_name FROM duckdb_tables() WHERE schema_name = $1 AND NOT starts_with(table_name, '_dlt')", schema
-    )
     columns = f"COLUMNS(c -> c NOT IN {(*left_out, '')})"
-    return {name: site.rows(f'SELECT {columns} FROM {schema}."{name}" ORDER BY ALL') for (name,) in tables}
+    with site.reading() as con:
+        tables = con.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = $1 AND NOT starts_with(table_name, '_dlt')",
+            [schema],
+        ).fetchall()
+        return {
+            name: con.execute(f'SELECT {columns} FROM {schema}."{name}" ORDER BY ALL').fetchall() for (name,) in tables
+        }
 
 
 def made(site: Any) -> Rows:
