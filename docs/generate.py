@@ -41,7 +41,7 @@ SQL_TYPES = {
 SCHEMAS = {
     MARTS: ("Facts, dimensions and reports, made to be read", True),
     DATASET: ("The API's objects as relational tables, as the loader writes them", True),
-    HISTORY: ("What the API forgets: versions of reference data, and changes of shape", True),
+    HISTORY: ("What the API forgets: versions of reference data, changes of shape, what was gone", True),
     RAW: ("The payload of each object as it was last read, from which a replay makes the tables", False),
     "intermediate": ("Steps that several marts share", False),
     "staging": ("Views on the tables that models read: renamed, housekeeping left out", False),
@@ -57,6 +57,8 @@ OTHER_KEYS = {
     (HISTORY, "days_read"): ("account_id", "day_start_at"),
 }
 """Keys of the tables that no contract declares."""
+FOUND_OUT = {table for schema, table in OTHER_KEYS if schema == HISTORY}
+"""What the history holds beside versions."""
 
 
 def pages() -> dict[Path, str]:
@@ -213,7 +215,7 @@ def _versioned_objects() -> set[str]:
 
 def _loaded_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
     """Every table that the streams as they are declared make."""
-    versioned = {table.name for of in _versioned_objects() for table in contract(of).tables} | {"schema_changes"}
+    versioned = {table.name for of in _versioned_objects() for table in contract(of).tables} | FOUND_OUT
     for described in described_tables():
         if described[0] != HISTORY or described[1] in versioned:
             yield described

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.run import reconcile
 from pipelines.source import STREAMS
 from pipelines.warehouse import Warehouse
 from transforms.contract import contracts
@@ -72,11 +73,13 @@ def dictionary() -> dict[tuple[str, str], _Described]:
 
 @pytest.fixture(scope="module")
 def home(make_site: Callable[..., Any]) -> Path:
-    """The folder of a warehouse that was synced twice and published."""
+    """The folder of a warehouse that was synced twice, reconciled and published."""
     site = make_site(mentions=120, options={"social_connect_context_calls": 3})
     site.sync()
     site.box.advance(hours=30)
     site.sync()
+    site.box.delete_mention(1417, site.mentions(1417)[50]["unique_id"])
+    reconcile(site.settings(social_warehouse_sweep_calls=0), as_of=site.box.now)
     environment = os.environ | {"SOCIAL_WAREHOUSE_HOME": str(site.home)}
     program = Path(sys.executable).with_name("social-warehouse")
     # In a process of its own: dbt keeps global state, and its imports raise warnings that are not ours to mend.
@@ -164,7 +167,8 @@ def test_versions_are_there_for_the_streams_that_keep_them(
     home: Path, dictionary: dict[tuple[str, str], _Described]
 ) -> None:
     kept = {table.name for stream in STREAMS if stream.keeps_versions for table in stream.contract.tables}
-    assert {name for schema, name in dictionary if schema == "history"} == kept | {"schema_changes"}
+    found_out = {"schema_changes", "reconciliations", "deletions", "days_read"}
+    assert {name for schema, name in dictionary if schema == "history"} == kept | found_out
     assert {name for schema, name in columns_of(home / "warehouse.duckdb") if schema == "raw"} == {
         stream.contract.root.name for stream in STREAMS
     }
