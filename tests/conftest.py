@@ -16,13 +16,18 @@ LONGEST = (
     "test_sync_100_000_mentions",
     "test_no_personal_data_in_any_file",
     "test_replay_makes_the_same_tables",
+    "test_reconcile_finds_what_no_list_shows",
     "test_commands_work",
     "test_commands_fail_clearly",
     "test_dbt_project",
     "test_kill_at_any_point",
     "test_lists_the_api_refuses",
     "test_sync_reads_everything",
+    "test_versions_of_reference_data",
+    "test_sync_goes_on_after_faults",
     "test_flow",
+    "test_every_table_equals_the_account",
+    "test_backfill",
 )
 """Files of tests that take longest; workers begin with these, so that none of them is left when all else is done."""
 
