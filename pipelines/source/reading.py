@@ -215,16 +215,7 @@ class AccountReading:
         window = new_rows_window(cursor, start_date=history_from, now=self.now)
         if window.start > window.end:
             return
-        added_through = cursor.added_through
-        last: Page | None = None
-        for page in self._window(stream, window, {}):
-            if last is not None:
-                yield Step(last, cursor)
-            last = page
-            times = (read_time(record, stream.time_path) for record in page.records)
-            added_through = later(added_through, times, not_after=self.now)
-        if last is not None:
-            yield Step(last, replace(cursor, added_through=added_through, read_at=self.now))
+        yield from self._in_any_order(stream, window, {}, cursor, replace(cursor, read_at=self.now), stream.time_path)
 
     def _trailing(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         cursor, history_from = self._with_history(cursor)
@@ -328,27 +319,38 @@ class AccountReading:
     def _added(self, stream: Stream, window: Window, topics: dict[str, str], cursor: Cursor) -> Iterator[Step]:
         """Rows of a window by date added, by whatever the API honours."""
         if not self.honoured.lists_in_order:
-            yield from self._new_rows_in_any_order(stream, window, topics, cursor)
+            yield from self._in_any_order(
+                stream, window, topics, cursor, cursor, (*stream.mention_path, "date", "added")
+            )
             return
         for page in self._new_rows(stream, window, topics):
             times = (added_at(record, stream.mention_path) for record in page.records)
             cursor = replace(cursor, added_through=later(cursor.added_through, times, not_after=self.now))
             yield Step(page, cursor)
 
-    def _new_rows_in_any_order(
-        self, stream: Stream, window: Window, topics: dict[str, str], cursor: Cursor
+    def _in_any_order(
+        self,
+        stream: Stream,
+        window: Window,
+        parameters: dict[str, str],
+        cursor: Cursor,
+        earned: Cursor,
+        time_path: tuple[str, ...],
     ) -> Iterator[Step]:
-        """Rows of a window, all of which have to be read before the last added is known to be the last."""
+        """Rows of a window, all of which have to be read before the last added is known to be the last.
+
+        `earned` is the cursor of the whole window but for `added_through`, which the rows at `time_path` tell.
+        """
         added_through = cursor.added_through
         last: Page | None = None
-        for page in self._window(stream, window, topics):
+        for page in self._window(stream, window, parameters):
             if last is not None:
                 yield Step(last, cursor)
             last = page
-            times = (added_at(record, stream.mention_path) for record in page.records)
+            times = (read_time(record, time_path) for record in page.records)
             added_through = later(added_through, times, not_after=self.now)
         if last is not None:
-            yield Step(last, replace(cursor, added_through=added_through))
+            yield Step(last, replace(earned, added_through=added_through))
 
     def _changes(self, stream: Stream, history: Window, topics: dict[str, str], stop_at: datetime) -> Iterator[Page]:
         """Rows acted on since `stop_at`, with others, by whatever the API honours."""
