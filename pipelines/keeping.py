@@ -56,6 +56,23 @@ def known_versions(con: duckdb.DuckDBPyConnection, table: Table, keys: pa.Table)
     return known
 
 
+def objects_with_rows(con: duckdb.DuckDBPyConnection, table: Table, keys: pa.Table) -> pa.Table:
+    """Those of some objects that have rows in a table.
+
+    Args:
+        con: a connection to the work file.
+        table: the objects' own table, or a list's.
+        keys: an Arrow table of the objects' keys, as the table names them.
+    """
+    if not has_table(con, DATASET, table.name):
+        return keys.slice(0, 0)
+    con.register("keys", keys)
+    names = ", ".join(map(quoted, table.object_key))
+    held = con.execute(f"FROM keys SEMI JOIN {DATASET}.{quoted(table.name)} USING ({names})").to_arrow_table()
+    con.unregister("keys")
+    return held
+
+
 def has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether there is such a table."""
     found = con.execute(

@@ -173,9 +173,7 @@ class Flattening:
     def leave_out(self, known: pa.Table) -> None:
         """Leaves out objects the warehouse holds unchanged, with their lists.
 
-        A list's table is replaced whole for each object that is written again. The loader deletes by the object's key,
-        so an object that has no rows in such a table now, but may have had some, gets one row there with `_is_removed`
-        set (`hard_delete` in the loader's words): see `rows_with_removals`.
+        A list's table is replaced whole for each object that is written again: see `rows_with_removals`.
 
         Args:
             known: the warehouse's version of these objects: the key's columns and `_content_hash`, which is null for a
@@ -207,11 +205,19 @@ class Flattening:
         """The SELECT that makes a table's rows, for `con` to run."""
         return selects.rows(table, self.contract, loaded_at=self._loaded_at)
 
-    def rows_with_removals(self, table: Table) -> str:
-        """The same, and a row for each list that is empty now: the loader replaces lists whole, and learns of it so."""
-        if self._has_rewritten and table.parent is not None:
-            return selects.rows_with_removals(table, self.contract, loaded_at=self._loaded_at)
-        return self.rows(table)
+    def rows_with_removals(self, table: Table, held: pa.Table) -> str:
+        """The same of a list's table, and a row for each list that is empty now.
+
+        The loader deletes by the object's key, so an object that has no rows in the table now, but had some, gets one
+        with `_is_removed` set (`hard_delete` in the loader's words).
+
+        Args:
+            table: a list's.
+            held: those of `rewritten(table)` of which the warehouse has rows in the table.
+        """
+        name = f"held_{table.name}"
+        self.con.register(name, held)
+        return selects.rows_with_removals(table, self.contract, held=name, loaded_at=self._loaded_at)
 
     def rewritten(self, table: Table) -> str:
         """The SELECT of the objects of which the warehouse holds another version, for `con` to run.

@@ -102,8 +102,8 @@ def rows(table: Table, contract: Contract, *, loaded_at: datetime) -> str:
     return f"SELECT {columns} FROM {_with_insides(table, _elements(table, contract))}"
 
 
-def rows_with_removals(table: Table, contract: Contract, *, loaded_at: datetime) -> str:
-    """The rows of a list's table, and one that says so for each object of `rewritten` that has none."""
+def rows_with_removals(table: Table, contract: Contract, *, held: str, loaded_at: datetime) -> str:
+    """The rows of a list's table, and one that says so for each object of `held`, a table of keys, that has none."""
     key = ", ".join(f"object.{quoted(name)}" for name in table.object_key)
     same_object = " AND ".join(f"object.{quoted(name)} = r.{quoted(name)}" for name in table.object_key)
     places = "".join(f", -1 AS {quoted(name)}" for name in table.key_names if name.endswith("position"))
@@ -111,7 +111,7 @@ def rows_with_removals(table: Table, contract: Contract, *, loaded_at: datetime)
         WITH r AS MATERIALIZED ({rows(table, contract, loaded_at=loaded_at)})
         FROM r UNION ALL BY NAME
         SELECT {key}{places}, {moment(loaded_at)} AS _loaded_at, TRUE AS _is_removed
-        FROM ({rewritten(table, contract)}) AS object ANTI JOIN r ON {same_object}
+        FROM {quoted(held)} AS object ANTI JOIN r ON {same_object}
     """
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dlt
 
-from pipelines.keeping import keep_payloads, keep_versions, known_versions
+from pipelines.keeping import keep_payloads, keep_versions, known_versions, objects_with_rows
 from pipelines.source.hints import QUARANTINE_HINTS, table_hints
 from pipelines.source.streams import Reading
 from transforms.drift import DOCUMENTED_VALUES, Drift
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    import pyarrow as pa
     from dlt.extract import DltResource
 
     from pipelines.source.reading import Reader
@@ -114,8 +115,8 @@ class StreamLoader:
 class Package:
     """What of one stream is loaded at once: objects, and the cursors that hold once they are in the warehouse.
 
-    A package of nothing but objects that the warehouse does not have (a first reading, a backfill) is appended, which
-    is half the work of merging it.
+    Rows of objects that have none in a table yet (a first reading, a backfill, lists that were empty) are appended,
+    which is half the work of merging them.
     """
 
     stream: Stream
@@ -123,6 +124,8 @@ class Package:
     cursors: dict[str, Cursor]
     manner: Manner
     byte_count: int
+    _held: dict[str, pa.Table] = field(default_factory=dict, init=False)
+    """By table: the objects that have other rows in it now."""
 
     @property
     def name(self) -> str:
@@ -147,6 +150,11 @@ class Package:
                 file = self._write(table.name, versions(table, flattening.rows(table)))
                 keep_versions(con, table, file, account_ids=accounts, seen_at=manner.loaded_at)
         flattening.leave_out(known_versions(con, contract.root, objects))
+        if not flattening.are_new:
+            for table in contract.tables:
+                keys = flattening.con.execute(flattening.rewritten(table)).to_arrow_table()
+                if (held := objects_with_rows(con, table, keys)).num_rows:
+                    self._held[table.name] = held
         if manner.keeps_payloads and flattening.object_count:
             keep_payloads(con, contract, self._write("payloads", flattening.payloads()))
         tally.drift |= flattening.drift
@@ -166,10 +174,14 @@ class Package:
         yield dlt.resource(self._remember(), name=f"{self.name}_cursors")
         if flattening.object_count or declares_tables:
             for table in contract.tables:
-                rows = self._file(
-                    table.name, flattening.rows_with_removals(table), table, tally, even_empty=declares_tables
+                held = self._held.get(table.name)
+                select = (
+                    flattening.rows(table)
+                    if held is None or table.parent is None
+                    else flattening.rows_with_removals(table, held)
                 )
-                yield dlt.resource(rows, name=table.name, **table_hints(table, only_new=flattening.are_new))
+                rows = self._file(table.name, select, table, tally, even_empty=declares_tables)
+                yield dlt.resource(rows, name=table.name, **table_hints(table, only_new=held is None))
         rows = self._file("quarantine", flattening.quarantine(), None, tally, even_empty=declares_tables)
         yield dlt.resource(rows, name=f"{contract.table}_quarantine", **QUARANTINE_HINTS)
 

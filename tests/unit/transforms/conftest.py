@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from transforms.contract import contract
@@ -67,13 +66,11 @@ def read_json(text: str) -> Any:
 def land(flatten: Callable[..., Any]) -> Callable[..., Any]:
     """Flattens objects, given as Python values or as bodies of JSON text; rows come in the order of their keys."""
 
-    def run(
-        *records: Any, bodies: Sequence[str] | None = None, of: str = "mention", known: pa.Table | None = None
-    ) -> _Landed:
+    def run(*records: Any, bodies: Sequence[str] | None = None, of: str = "mention", **what_is_known: Any) -> _Landed:
         if bodies is None:
             bodies = [json.dumps({"response": {"data": records}})]
         one = contract(of)
-        flattened = flatten(one, bodies, known=known)
+        flattened = flatten(one, bodies, **what_is_known)
         tables = {
             table.name: sorted(
                 flattened.tables[table.name].to_pylist(),

@@ -64,7 +64,7 @@ def flatten_texts(
 
         flattening.objects()
         return Masked(
-            {table.name: rows(flattening.rows_with_removals(table)) for table in contract.tables},
+            {table.name: rows(flattening.rows(table)) for table in contract.tables},
             rows(flattening.payloads()),
             rows(flattening.quarantine()),
             flattening.drift,

@@ -58,7 +58,7 @@ def brute_force(landed: Any, known: dict[str, str | None]) -> Tables:
 def land_three(land: Land, payloads: ModuleType) -> Callable[..., Any]:
     """A full mention, one with a tag only, and one without lists; without what is known."""
     records = (payloads.changed(("unique_id",), "a"), {"unique_id": "b", "tags": ["x"]}, {"unique_id": "c"})
-    return lambda known=None: land(*records, known=known)
+    return lambda known=None, **more: land(*records, known=known, **more)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,14 @@ def test_an_emptied_list_gets_one_row_with_the_key_and_nothing_else(land_three: 
             assert [(row["tag"], row["_is_removed"]) for row in rows] == [("x", None)]
         else:
             assert rows == [removal(table, "b")]
+
+
+def test_a_list_that_had_no_rows_needs_none(land_three: Callable[..., Any], three: Any) -> None:
+    left = land_three(known_as({"b": "another"}), without_rows=["mention_todos"]).tables
+    assert left["mention_todos"] == three.tables["mention_todos"]
+    assert {name for name, rows in left.items() if any(row.get("_is_removed") for row in rows)} == (
+        {table.name for table in CHILDREN} - {"mention_tags", "mention_todos"}
+    )
 
 
 def test_a_new_object_s_empty_lists_need_no_row(land_three: Callable[..., Any], three: Any) -> None:
