@@ -34,6 +34,7 @@ def log_to(settings: Settings) -> Iterator[None]:
     tokens = [token.get_secret_value() for token in settings.social_connect_access_token]
     formatter = _WithoutTokens(tokens)
     root = logging.getLogger("pipelines")
+    level, propagates = root.level, root.propagate
     root.setLevel(logging.INFO)
     root.propagate = False  # dbt gives the root logger a handler of its own
     for handler in (file, terminal):
@@ -43,6 +44,8 @@ def log_to(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
+        root.propagate = propagates
+        root.setLevel(level)
         for handler in (file, terminal):
             root.removeHandler(handler)
             handler.close()

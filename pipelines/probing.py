@@ -6,10 +6,13 @@ warehouse; `pipelines.source.reading` chooses how changed rows are read from it.
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pipelines.api import ApiError
 from pipelines.source import STREAMS
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 MENTIONS = next(stream for stream in STREAMS if stream.name == "mentions")
 LOOKED_AT = timedelta(days=28)
+DEEP_ROWS = 10_000
+"""Where lists are said to end: the default of the search engine that the API is built on."""
+PAGE_TOKEN = re.compile(r"(a:2:\{i:0;i:)(\d+)(;i:1;a:0:\{\}\})")
+"""An offset as PHP writes it, which is what a page token has been seen to hold in base 64."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ class _Probing:
             "filter_by_action_age": self._filter_by_action_age,
             "window_is_of_date_added": self._window_is_of_date_added,
             "end_of_window_is_inside": self._end_of_window_is_inside,
+            "lists_go_deep": self._lists_go_deep,
             "etag": self._etag,
             "counts_agree_with_lists": self._counts_agree_with_lists,
             **{f"counts_by_{each}": self._counts_by(each) for each in ("topic", "status", "sentiment")},
@@ -177,6 +185,21 @@ class _Probing:
         is_inside = any(added_at(record) == added for record in records)
         return ("yes" if is_inside else "no"), f"the newest was added at {added.isoformat()}"
 
+    def _lists_go_deep(self) -> tuple[str, str]:
+        ever = Window(datetime.fromtimestamp(0, UTC), self._now)
+        query = self._topics | ever.as_parameters() | {"limit": 1}
+        listed = self._api.get(self._path, query).data
+        count = listed.get("count") if isinstance(listed, dict) else None
+        if not isinstance(count, int) or count <= DEEP_ROWS:
+            return "unknown", f"{count} mentions in all, and it would show in a list of more than {DEEP_ROWS:,}"
+        next_url = str((listed.get("paging") or {}).get("next_url") or "")
+        (token,) = parse_qs(urlsplit(next_url).query).get("page_token") or [""]
+        deep_token = _moved(token, DEEP_ROWS)
+        if deep_token is None:
+            return "unknown", "page tokens hold no offset that could be moved"
+        records = next(self._api.pages(self._path, query | {"page_token": deep_token})).records
+        return ("yes" if records else "no"), f"{len(records)} rows after the first {DEEP_ROWS:,} of {count:,}"
+
     def _etag(self) -> tuple[str, str]:
         path = f"/{self._path.split('/')[1]}/settings/tags"
         first = self._api.get(path, {"limit": 1}, etag="")
@@ -209,6 +232,15 @@ class _Probing:
         query = self._topics | self._window.as_parameters() | {"facetdefinitions": definitions_asked}
         (facet,) = next(self._api.pages(self._facets, query)).records
         return float(sum(cell or 0 for row in facet.get("data", []) for cell in row))
+
+
+def _moved(page_token: str, offset: int) -> str | None:
+    """A page token that stands at another offset; None where it does not hold one."""
+    try:
+        held = PAGE_TOKEN.fullmatch(base64.b64decode(page_token, validate=True).decode("ascii"))
+    except ValueError:
+        return None
+    return held and base64.b64encode(f"{held[1]}{offset}{held[3]}".encode()).decode()
 
 
 def honoured(probes: Probes | None) -> Honoured:

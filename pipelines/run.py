@@ -707,7 +707,8 @@ def connect(settings: Settings, *, max_requests: int | None = None, reserved_cou
     Args:
         settings: the options.
         max_requests: how many requests it may send.
-        reserved_count: how many requests of each token's hourly allowance it leaves to others, at most half of it.
+        reserved_count: how many requests of each token's hourly allowance it leaves to others, at most half of it;
+            fewer as the hour goes by.
 
     Raises:
         SettingsInvalid: there is no token, what it takes to renew tokens is not complete, or the base URL cannot be

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         ge=0,
         description=(
             "How many calls of each user's hourly allowance a backfill leaves to the syncs that run beside it; at most"
-            " half of it."
+            " half of it. A quarter less with each quarter of the hour: of 50, it leaves 13 in the last."
         ),
     )
     social_warehouse_reconcile_days: int = Field(

@@ -16,6 +16,8 @@ each answer. A refused request costs an answer and brings nothing, so the budget
   rests for one whole frame.
 * While nothing has been told, requests are sent.
 * A request that nobody has settled after five minutes was sent by a process that died: its answer told nothing.
+* What is left to others grows less by a quarter with each quarter of the frame: nobody needs near its end what was kept
+  for the whole of it. So one who waits uses nearly all of a frame, and others find their share until its end.
 
 Several processes may share what is known of a token (`pipelines.api.sharing`): all of this holds for them together.
 """
@@ -97,9 +99,13 @@ class Lease:
 
 @dataclass(frozen=True)
 class Refusal:
-    """No request may be sent before `resume_at` (unix seconds); never again when it is None."""
+    """No request may be sent before `resume_at` (unix seconds); never again when it is None.
+
+    Where all that is left is left to others, one of those may be sent from `released_at` on.
+    """
 
     resume_at: float | None
+    released_at: float | None = None
 
 
 class Allowances(Protocol):
@@ -116,7 +122,8 @@ class RequestBudget:
         token_count: how many tokens there are; of those that may be used, the one with most left is.
         clock: gives unix seconds.
         max_requests: the caller's own limit for the life of the budget.
-        reserved_count: how many requests of each token's frame are left to others, at most half of the frame's.
+        reserved_count: how many requests of each token's frame are left to others at its beginning, at most half of
+            the frame's; a quarter of them in its last quarter.
         allowances: where the allowances are kept; in this object unless given.
     """
 
@@ -168,8 +175,7 @@ class RequestBudget:
     def resume_at(self) -> float | None:
         """Unix seconds from which the API allows a request again; None when it allows one now."""
         with self._opened() as (allowances, now):
-            ends = [allowance.closed_until(now, self._reserved_count) for allowance in allowances]
-            return None if None in ends else min(end for end in ends if end is not None)
+            return _earliest([allowance.closed_until(now, self._reserved_count) for allowance in allowances])
 
     def lease(self) -> Lease | Refusal:
         """The right to send one request now, or from when on there may be one."""
@@ -179,7 +185,8 @@ class RequestBudget:
             ends = [allowance.closed_until(now, self._reserved_count) for allowance in allowances]
             open_indexes = [index for index, end in enumerate(ends) if end is None]
             if not open_indexes:
-                return Refusal(resume_at=min(end for end in ends if end is not None))
+                releases = [allowance.released_at(now, self._reserved_count) for allowance in allowances]
+                return Refusal(_earliest(ends), min((each for each in releases if each is not None), default=None))
             token_index = max(open_indexes, key=lambda index: allowances[index].preference(now))
             self._request_count += 1
             return allowances[token_index].begin(token_index, now)
@@ -237,19 +244,28 @@ class Allowance:
         self._renew(now)
         if self.remaining_count is None:
             return None
-        most_reserved = reserved_count if self.limit_count is None else min(reserved_count, self.limit_count // 2)
-        return max(self.remaining_count - len(self.leased_at) - most_reserved, 0)
+        reserved = self._most_reserved(reserved_count) * self._quarters_left(now) / 4
+        return max(self.remaining_count - len(self.leased_at) - math.ceil(reserved), 0)
 
     def closed_until(self, now: float, reserved_count: int = 0) -> float | None:
         """When there may be a request again for one who leaves some to others; None when there is one now."""
         return self._ends_at() if self.left_count(now, reserved_count) == 0 else None
 
+    def released_at(self, now: float, reserved_count: int) -> float | None:
+        """When one request more may be sent, of those that are left to others; None when nothing is left."""
+        self._renew(now)
+        ends_at, most_reserved = self._ends_at(), self._most_reserved(reserved_count)
+        kept_count = 0 if self.remaining_count is None else self.remaining_count - len(self.leased_at)
+        if ends_at is None or kept_count <= 0 or not most_reserved:
+            return None
+        quarters_left = 4 * (kept_count - 1) // most_reserved
+        return ends_at - self.frame_seconds * quarters_left / 4
+
     def hourly_count(self, reserved_count: int = 0) -> float | None:
         """How many requests there are in an hour for one who leaves some of each frame to others."""
         if self.limit_count is None:
             return None
-        most_reserved = min(reserved_count, self.limit_count // 2)
-        return (self.limit_count - most_reserved) * 3600 / self.frame_seconds
+        return (self.limit_count - self._most_reserved(reserved_count)) * 3600 / self.frame_seconds
 
     def preference(self, now: float) -> tuple[float, int]:
         """The larger, the rather this one is used."""
@@ -302,6 +318,14 @@ class Allowance:
         elif self.reset_at is None:
             self.reset_at = (now if self.began_at is None else self.began_at) + self.frame_seconds
 
+    def _most_reserved(self, reserved_count: int) -> int:
+        return reserved_count if self.limit_count is None else min(reserved_count, self.limit_count // 2)
+
+    def _quarters_left(self, now: float) -> int:
+        """Of the frame, the one that is going on among them."""
+        ends_at = self._ends_at()
+        return 4 if ends_at is None else min(math.ceil(round(4 * (ends_at - now) / self.frame_seconds, 6)), 4)
+
     def _deduct(self) -> None:
         if self.remaining_count is not None:
             self.remaining_count = max(self.remaining_count - 1, 0)
@@ -341,6 +365,11 @@ class _OwnAllowances:
     @contextmanager
     def opened(self) -> Iterator[Sequence[Allowance]]:
         yield self._allowances
+
+
+def _earliest(ends: Sequence[float | None]) -> float | None:
+    """The earliest of some moments; None, now, where there is one."""
+    return None if None in ends else min(end for end in ends if end is not None)
 
 
 def _whole_number(text: str | None) -> int | None:

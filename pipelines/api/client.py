@@ -143,7 +143,8 @@ class SocialConnect:
         max_attempts: how often one request is sent at most when it fails by no fault of ours.
         max_wait_seconds: how long one request may wait for the rate limit; beyond that, `BudgetUsedUp` is raised.
         max_requests: how many requests may be sent in this client's life, each attempt counted; None for no limit.
-        reserved_count: how many requests of each token's frame are left to others, at most half of the frame's.
+        reserved_count: how many requests of each token's frame are left to others at its beginning, at most half of
+            the frame's; a quarter of them in its last quarter.
         shared_folder: where processes that use the same tokens tell one another what is left of their allowances, and
             where renewed tokens are stored, for the owner only. Without it this client is on its own.
         renewal: how access tokens that have expired are renewed; it needs the folder.
@@ -374,8 +375,9 @@ class SocialConnect:
             lease = self.budget.lease()
             if isinstance(lease, Lease):
                 return lease
+            resume_at = lease.released_at or lease.resume_at
             # The moment may have passed between the budget's look at the clock and ours.
-            wait_seconds = None if lease.resume_at is None else max(lease.resume_at - self._clock(), 0)
+            wait_seconds = None if resume_at is None else max(resume_at - self._clock(), 0)
             if wait_seconds is None or call.budget_wait_seconds + wait_seconds > self._max_wait_seconds:
                 kind = RateLimitReached if call.is_refused and wait_seconds is not None else BudgetUsedUp
                 raise kind(lease.resume_at, call.path, self.budget.request_count)

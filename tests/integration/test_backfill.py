@@ -134,9 +134,7 @@ def test_a_sync_in_between_works_and_what_it_brings_stays(make_inbox: Make, monk
     inbox.assert_holds_the_truth("mention")
 
 
-def test_it_leaves_calls_to_syncs_and_uses_the_rest_to_the_last(
-    make_inbox: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_leaves_calls_to_syncs_and_uses_the_rest(make_inbox: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox = make_inbox(mentions=2_000, rate_limit_per_hour=20, options={"social_connect_reserved_calls": 8})
     box, as_of = inbox.box, inbox.box.now
 
@@ -156,7 +154,7 @@ def test_it_leaves_calls_to_syncs_and_uses_the_rest_to_the_last(
     last = run.backfill(inbox.settings(), start=as_of - timedelta(days=DAYS + 1), end=as_of, as_of=as_of, waits=True)
     assert last.outcome.stopped_by is None
     assert {request.status for request in box.requests} == {200}, "no call was refused"
-    assert [count for _, count in sorted(calls_per_frame(box.requests).items())][:-1] == [12] * 2
+    assert [count for _, count in sorted(calls_per_frame(box.requests).items())][:-1] == [20 - 8 // 4]
     pages = first.outcome.page_counts["mentions"] + last.outcome.page_counts["mentions"]
     assert pages <= 2_000 / 100 + 2, "a stop costs a page that is not full"
     assert ids(inbox) == {

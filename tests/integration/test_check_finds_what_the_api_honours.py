@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipelines import probing
 from pipelines.probing import honoured, read_probes
 from pipelines.run import check
 from pipelines.source.reading import Honoured
@@ -33,6 +34,7 @@ def test_all_is_honoured_as_documented(make_site: Make) -> None:
         "filter_by_action_age": "yes",
         "window_is_of_date_added": "yes",
         "end_of_window_is_inside": "yes",
+        "lists_go_deep": "unknown",
         "etag": "yes",
         "counts_agree_with_lists": "yes",
         "counts_by_topic": "yes",
@@ -59,6 +61,14 @@ def test_all_is_honoured_as_documented(make_site: Make) -> None:
 )
 def test_what_is_not_honoured_is_found(make_site: Make, behaviour: dict[str, Any], question: str, answer: str) -> None:
     assert probed(make_site, **behaviour).probes.answer(question) == answer
+
+
+@pytest.mark.parametrize(("behaviour", "answer"), [({}, "yes"), ({"depth_cap_rows": 250}, "refused")])
+def test_how_deep_lists_go_is_found(
+    make_site: Make, monkeypatch: pytest.MonkeyPatch, behaviour: dict[str, Any], answer: str
+) -> None:
+    monkeypatch.setattr(probing, "DEEP_ROWS", 300)
+    assert probed(make_site, **behaviour).probes.answer("lists_go_deep") == answer
 
 
 @pytest.mark.parametrize(

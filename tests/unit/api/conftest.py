@@ -55,8 +55,7 @@ def connect(clock: _FakeClock) -> Callable[..., SocialConnect]:
             [SecretStr(token) for token in tokens],
             transport=httpx.MockTransport(handler),
             clock=clock,
-            sleep=clock.sleep,
-            **options,
+            **{"sleep": clock.sleep, **options},
         )
 
     return make

@@ -26,22 +26,25 @@ LIMIT = 12
 class _Server:
     """Allows so many requests in an hour that begins with the first, and tells what is left."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], limit: int = LIMIT) -> None:
         self.clock = clock
+        self.limit = limit
         self.began_at = -1e9
         self.used = 0
+        self.used_before: list[int] = []
         self.refused_count = 0
 
     def __call__(self, _: httpx.Request) -> httpx.Response:
         if self.clock() >= self.began_at + 3600:
+            self.used_before.append(self.used)
             self.began_at, self.used = self.clock(), 0
-        is_refused = self.used >= LIMIT
+        is_refused = self.used >= self.limit
         self.refused_count += is_refused
         self.used += not is_refused
         headers = {
-            "x-ratelimit-limit": str(LIMIT),
+            "x-ratelimit-limit": str(self.limit),
             "x-ratelimit-time": "3600",
-            "x-ratelimit-remaining": str(LIMIT - self.used),
+            "x-ratelimit-remaining": str(self.limit - self.used),
             "x-ratelimit-reset": str(int(self.began_at + 3600)),
         }
         if is_refused:
@@ -93,6 +96,32 @@ def test_one_who_leaves_some_to_others_stops_in_time_and_they_go_on(
     clock.now = server.began_at + 3601
     backfill.get("/x")
     assert server.refused_count == 0
+
+
+@pytest.mark.parametrize("calls_of_a_sync", [0, 6, 12])
+@pytest.mark.parametrize("first_sync_seconds", [0, 70, 500, 850])
+def test_one_who_waits_uses_every_frame_and_syncs_find_their_share(
+    connect: Connect, clock: Any, tmp_path: Path, calls_of_a_sync: int, first_sync_seconds: int
+) -> None:
+    """A backfill of many hours beside a sync each quarter of an hour, at the allowance that a user has."""
+    server = _Server(clock, limit=350)
+    sync = connect(server, shared_folder=tmp_path, max_wait_seconds=0)
+    synced_at = clock.now + first_sync_seconds - 900
+
+    def sleep(seconds: float) -> None:
+        nonlocal synced_at
+        wakes_at = clock.now + seconds
+        while (next_at := synced_at + 900) <= wakes_at:
+            clock.now = synced_at = max(next_at, clock.now)
+            assert [failure_of(sync) for _ in range(calls_of_a_sync)] == [None] * calls_of_a_sync
+        clock.now = max(wakes_at, clock.now)
+
+    backfill = connect(server, shared_folder=tmp_path, max_wait_seconds=3700, reserved_count=50, sleep=sleep)
+    while len(server.used_before) < 4:
+        sleep(2)
+        backfill.get("/x")
+    assert server.refused_count == 0
+    assert all(350 * 0.95 <= used <= 350 for used in server.used_before[1:]), server.used_before
 
 
 def test_no_more_than_half_of_an_allowance_is_left_to_others(connect: Connect, clock: Any, tmp_path: Path) -> None:
