@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench docs lock clean
+.PHONY: help setup demo test test-slow lint bench docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed ## make .venv with everything in it, the command social-warehouse included
 
@@ -22,8 +22,11 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: setup ## the whole way on made-up data: sandbox, sync, transform, publish, response times
 	$(BIN)/social-warehouse demo
 
-test: setup ## every test
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+test: setup ## the tests that take less than five minutes together
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
+
+test-slow: setup ## the others: 100,000 mentions, and more modes, seeds and moments
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m slow
 
 lint: setup ## style and types
 	$(BIN)/ruff check .

@@ -39,7 +39,11 @@ def skipped(notices: tuple[str, ...]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("switch", "says"), [("without_permission", "no_permission"), ("not_in_plan", "feature_limit_reached")]
+    ("switch", "says"),
+    [
+        ("without_permission", "no_permission"),
+        pytest.param("not_in_plan", "feature_limit_reached", marks=pytest.mark.slow),
+    ],
 )
 def test_every_list_that_a_sync_can_do_without_may_be_refused(
     site: Any, switch: str, says: str, caplog: pytest.LogCaptureFixture
@@ -68,7 +72,10 @@ def test_every_list_that_a_sync_can_do_without_may_be_refused(
     site.assert_holds_the_truth()
 
 
-@pytest.mark.parametrize("name", ["cases", "contacts", "publisher_posts", "teams"])
+@pytest.mark.parametrize(
+    "name",
+    ["cases", *(pytest.param(name, marks=pytest.mark.slow) for name in ("contacts", "publisher_posts", "teams"))],
+)
 def test_a_list_that_is_refused_later_hinders_no_other(site: Any, name: str) -> None:
     """Each is read in another way. What was read before stays."""
     few = ["topics", "users", "mentions", "cases", "contacts", "publisher_posts", "teams"]

@@ -172,7 +172,7 @@ def test_a_budget_that_ends_it_loses_nothing(site: Any) -> None:
     assert_in_step(site)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_after_a_full_sweep_nothing_is_stale(make_site: Make, seed: int) -> None:
     site = make_site(
         seed=seed,

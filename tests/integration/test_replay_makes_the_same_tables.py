@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
+import functools
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from transforms.contract import FOLDER, Contract, contract, contracts, read_cont
 
 Json = dict[str, Any]
 Make = Callable[..., Any]
+Synced = Callable[[str], Any]
 Rows = dict[str, list[tuple[Any, ...]]]
 
 KILLED_REPLAY = Path(__file__).with_name("killed_replay.py")
@@ -34,23 +36,28 @@ MODES: dict[str, Json] = {
     "hash": {"social_warehouse_personal_data": "hash", "social_warehouse_personal_data_key": KEY},
     "drop": {"social_warehouse_personal_data": "drop"},
 }
+IN_EVERY_MODE = pytest.mark.parametrize(
+    "mode", ["keep", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("hash", "drop"))]
+)
 DROPPED = "DROP SCHEMA social_connect CASCADE"
 # A null version is that of an object that has to be written again whatever it holds.
 DISTRUSTED = "; ".join(f"UPDATE social_connect.{one.root.name} SET _content_hash = NULL" for one in contracts())
 
 
 @pytest.fixture(scope="module")
-def synced(make_site: Make) -> dict[str, Any]:
-    """Sites of one sandbox, by mode: two accounts, three syncs with hours between, every stream, notes too."""
-    options = {"social_connect_context_calls": 1_000, "social_connect_start_date": "2026-02-01"}
-    first = make_site(accounts=(1417, 1418), mentions=120, options=options)
-    sites = {mode: first.with_home(first.home / mode) for mode in MODES}
-    for hours in (0, 26, 30):
-        first.box.advance(hours=hours)
-        for mode, site in sites.items():
-            site.options = first.options | MODES[mode]
+def synced(make_site: Make) -> Synced:
+    """A site by mode: two accounts, three syncs with hours between, every stream, notes too."""
+
+    @functools.cache
+    def make(mode: str) -> Any:
+        options = {"social_connect_context_calls": 1_000, "social_connect_start_date": "2026-02-01"} | MODES[mode]
+        site = make_site(accounts=(1417, 1418), mentions=60, options=options)
+        for hours in (0, 26, 30):
+            site.box.advance(hours=hours)
             site.sync()
-    return sites
+        return site
+
+    return make
 
 
 def copy_of(site: Any, home: Path) -> Any:
@@ -109,19 +116,17 @@ def asked_by_sync(site: Any) -> Counter[tuple[str, str]]:
     return Counter(each for each in asked if "/insights/facets" not in each[0])
 
 
-def test_the_warehouse_to_replay_has_rows_of_every_object(synced: dict[str, Any]) -> None:
-    site = synced["keep"]
+def test_the_warehouse_to_replay_has_rows_of_every_object(synced: Synced) -> None:
+    site = synced("keep")
     raw = rows_of(site, "raw")
     assert set(raw) == {one.root.name for one in contracts()}
     for one in contracts():
         assert len(raw[one.root.name]) == site.one(f"SELECT count(*) FROM {one.root.name}") > 0
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_warehouse_that_is_as_it_has_to_be_is_left_as_it_is(
-    synced: dict[str, Any], tmp_path: Path, mode: str
-) -> None:
-    site = copy_of(synced[mode], tmp_path / "home")
+@IN_EVERY_MODE
+def test_a_warehouse_that_is_as_it_has_to_be_is_left_as_it_is(synced: Synced, tmp_path: Path, mode: str) -> None:
+    site = copy_of(synced(mode), tmp_path / "home")
     before, beside, place = site.snapshot(), kept(site), cursors(site)
     report = replayed(site)
     assert sum(report.payloads.record_counts.values()) == sum(map(len, beside["raw"].values()))
@@ -129,11 +134,9 @@ def test_a_warehouse_that_is_as_it_has_to_be_is_left_as_it_is(
     assert (site.snapshot(), kept(site), cursors(site)) == (before, beside, place)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_tables_that_were_dropped_are_made_anew_without_a_request(
-    synced: dict[str, Any], tmp_path: Path, mode: str
-) -> None:
-    whole, site = copy_of(synced[mode], tmp_path / "whole"), copy_of(synced[mode], tmp_path / "home")
+@IN_EVERY_MODE
+def test_tables_that_were_dropped_are_made_anew_without_a_request(synced: Synced, tmp_path: Path, mode: str) -> None:
+    whole, site = copy_of(synced(mode), tmp_path / "whole"), copy_of(synced(mode), tmp_path / "home")
     before, beside, place = made(site), kept(site), cursors(site)
     execute(site, DROPPED)
     request_count = len(site.box.requests)
@@ -151,9 +154,9 @@ def test_tables_that_were_dropped_are_made_anew_without_a_request(
     assert site.sync().load.row_counts.keys() <= {"mention_context_items"}, "nothing has changed"
 
 
-def test_without_a_table_the_loaders_place_is_the_replays_to_keep(synced: dict[str, Any], tmp_path: Path) -> None:
+def test_without_a_table_the_loaders_place_is_the_replays_to_keep(synced: Synced, tmp_path: Path) -> None:
     """A sync alone begins anew, as it has to: the rows are gone."""
-    site = copy_of(synced["keep"], tmp_path / "home")
+    site = copy_of(synced("keep"), tmp_path / "home")
     execute(site, DROPPED)
     site.sync()
     site.assert_holds_the_truth()
@@ -186,7 +189,7 @@ def learn(fields: Json) -> None:
 
 
 def test_a_changed_contract_is_filled_for_all_history(make_site: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = make_site(mentions=90)
+    site = make_site(mentions=90, stream_names=["topics", "mentions"])
     site.box.faults.add("unknown_field", path="inbox/mentions", times=None, where=("top",))
     site.sync()
     truth = {mention["unique_id"]: mention["permalink"] for mention in site.mentions(1417)}
@@ -218,7 +221,7 @@ def test_what_a_better_contract_can_read_leaves_the_quarantine(
         fields["id"]["column"] = "identifier"
         fields["ident"] = {"type": "text", "column": "id", "description": "Identifier."}
 
-    site = make_site(mentions=20)
+    site = make_site(mentions=20, stream_names=["topics", "tags", "mentions"])
     site.box.faults.add("unreadable_record", path="settings/tags")
     declared = yaml.safe_load((FOLDER / "tag.yml").read_text(encoding="utf-8"))
     misread(declared["fields"])
@@ -246,7 +249,7 @@ def test_what_a_better_contract_can_read_leaves_the_quarantine(
 
 def test_a_record_set_aside_never_replaces_a_later_one(make_site: Make) -> None:
     """One that was mended by hand counts while its object has not been read since; it leaves in any case."""
-    site = make_site(mentions=20)
+    site = make_site(mentions=20, stream_names=["topics", "tags"])
     tags = site.box.objects(1417, "tags")
     record = {name: value for name, value in tags[0].items() if name != "id"} | {"tag": "set aside"}
     site.box.faults.add("unreadable_record", path="settings/tags", record=record)
@@ -263,7 +266,7 @@ def test_a_record_set_aside_never_replaces_a_later_one(make_site: Make) -> None:
 
 
 def test_the_shape_of_a_record_stays_where_personal_data_is_not_kept(make_site: Make) -> None:
-    site = make_site(mentions=20, options=MODES["drop"])
+    site = make_site(mentions=20, options=MODES["drop"], stream_names=["topics", "tags", "teams", "users"])
     records = {"tags": {"name": "Lotte", "since": 2019}, "teams": [True], "users": {"note": "null"}}
     for name, record in records.items():
         site.box.faults.add("unreadable_record", path=f"settings/{name}", record=record)
@@ -281,8 +284,8 @@ def test_the_shape_of_a_record_stays_where_personal_data_is_not_kept(make_site: 
 # --- some streams, a kill, payloads ---
 
 
-def test_only_the_streams_that_were_asked_for_are_made(synced: dict[str, Any], tmp_path: Path) -> None:
-    site = copy_of(synced["keep"], tmp_path / "home")
+def test_only_the_streams_that_were_asked_for_are_made(synced: Synced, tmp_path: Path) -> None:
+    site = copy_of(synced("keep"), tmp_path / "home")
     before = made(site)
     execute(site, DISTRUSTED)
     assert set(replayed(site, stream_names=["tags", "mentions"]).payloads.record_counts) == {"tags", "mentions"}
@@ -295,15 +298,15 @@ def test_only_the_streams_that_were_asked_for_are_made(synced: dict[str, Any], t
         replayed(site, stream_names=["mention"])
 
 
-def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: dict[str, Any], tmp_path: Path) -> None:
+def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: Synced, tmp_path: Path) -> None:
     """Their rows are gone, so their cursors would hide a gap."""
-    site = copy_of(synced["keep"], tmp_path / "home")
+    site = copy_of(synced("keep"), tmp_path / "home")
     execute(site, DROPPED)
     replayed(site, stream_names=["mentions", "topics"])
     state = read_state(make_pipeline(Warehouse(site.home)))
     assert {name for name, of_stream in state.items() if of_stream.get("cursors")} == {"mentions", "topics"}
     site.sync()
-    whole = copy_of(synced["keep"], tmp_path / "whole")
+    whole = copy_of(synced("keep"), tmp_path / "whole")
     whole.sync()
     rows, expected = made(site), made(whole)
     del rows["mention_context_items"], expected["mention_context_items"]
@@ -313,12 +316,12 @@ def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: dict[
 
 
 KILLS = [
-    (DROPPED, "before_objects", 30),
+    pytest.param(DROPPED, "before_objects", 30, marks=pytest.mark.slow),
     (DROPPED, "between_tables", 2),
     (DROPPED, "before_cursors", 0),
-    (DROPPED, "before_normalize", 0),
-    (DROPPED, "before_commit", 0),
-    (DISTRUSTED, "between_tables", 2),
+    pytest.param(DROPPED, "before_normalize", 0, marks=pytest.mark.slow),
+    pytest.param(DROPPED, "before_commit", 0, marks=pytest.mark.slow),
+    pytest.param(DISTRUSTED, "between_tables", 2, marks=pytest.mark.slow),
 ]
 
 
@@ -338,9 +341,9 @@ def kill(site: Any, tmp_path: Path, point: str, skipped: int) -> None:
 
 @pytest.mark.parametrize(("done_before", "point", "skipped"), KILLS)
 def test_a_killed_replay_is_made_good_by_the_next(
-    synced: dict[str, Any], tmp_path: Path, done_before: str, point: str, skipped: int
+    synced: Synced, tmp_path: Path, done_before: str, point: str, skipped: int
 ) -> None:
-    site = copy_of(synced["keep"], tmp_path / "home")
+    site = copy_of(synced("keep"), tmp_path / "home")
     before, beside, place = made(site), kept(site), cursors(site)
     execute(site, done_before)
     kill(site, tmp_path, point, skipped)
@@ -348,8 +351,8 @@ def test_a_killed_replay_is_made_good_by_the_next(
     assert (made(site), kept(site), cursors(site)) == (before, beside, place)
 
 
-def test_a_sync_after_a_killed_replay_reads_what_is_missing(synced: dict[str, Any], tmp_path: Path) -> None:
-    site = copy_of(synced["keep"], tmp_path / "home")
+def test_a_sync_after_a_killed_replay_reads_what_is_missing(synced: Synced, tmp_path: Path) -> None:
+    site = copy_of(synced("keep"), tmp_path / "home")
     execute(site, DROPPED)
     kill(site, tmp_path, "between_tables", 2)
     site.sync()
@@ -357,7 +360,7 @@ def test_a_sync_after_a_killed_replay_reads_what_is_missing(synced: dict[str, An
 
 
 def test_a_payload_is_the_current_version_and_no_other(make_site: Make) -> None:
-    site = make_site(mentions=60)
+    site = make_site(mentions=60, stream_names=["topics", "mentions", "contacts"])
     site.sync()
     contact = next(each for each in site.box.contacts(1417) if each.get("name"))
     mention = site.mentions(1417)[0]["unique_id"]
@@ -382,7 +385,7 @@ def test_a_payload_is_the_current_version_and_no_other(make_site: Make) -> None:
 
 def test_payloads_that_are_not_to_be_kept_are_not_there(make_site: Make) -> None:
     """Not even old ones: a replay of them would take rows back to what they were."""
-    site = make_site(mentions=30, options={"social_warehouse_raw_payloads": False})
+    site = make_site(mentions=30, stream_names=["topics", "mentions"], options={"social_warehouse_raw_payloads": False})
     site.sync()
     schemas = "SELECT schema_name FROM duckdb_schemas() WHERE database_name = 'warehouse'"
     assert ("raw",) not in site.rows(schemas)

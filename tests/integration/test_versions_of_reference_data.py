@@ -255,7 +255,7 @@ def rename_everything(box: Any, account_id: int, name: str) -> None:
     box.change(account_id, "businesshoursschedules", schedule["id"], summary=name, periods=periods)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_whatever_happens_to_the_lists(replay: _Replay, seed: int) -> None:
     """Acts drawn at random in both accounts, some between the same two looks, some undone before or after one."""
     draw, box = random.Random(seed), replay.site.box  # noqa: S311 - drawn the same each time
@@ -366,7 +366,7 @@ def test_a_list_that_was_read_half_way_closes_and_opens_nothing(replay: _Replay,
     replay.sync({"users"}, stream_names=["users"])
 
 
-@pytest.mark.parametrize("stream_names", [None, REFERENCE])
+@pytest.mark.parametrize("stream_names", [pytest.param(None, marks=pytest.mark.slow), REFERENCE])
 def test_a_run_as_of_an_earlier_time_changes_nothing(replay: _Replay, stream_names: list[str] | None) -> None:
     box = replay.site.box
     replay.sync(stream_names=REFERENCE)
