@@ -13,11 +13,12 @@ from transforms.drift import Drift
 from transforms.flatten import Flattening
 
 LONGEST = (
+    "test_whatever_happens_a_sweep_brings_in_step",
     "test_sync_100_000_mentions",
     "test_no_personal_data_in_any_file",
     "test_replay_makes_the_same_tables",
-    "test_reconcile_finds_what_no_list_shows",
     "test_commands_work",
+    "test_reconcile_finds_what_no_list_shows",
     "test_commands_fail_clearly",
     "test_dbt_project",
     "test_kill_at_any_point",

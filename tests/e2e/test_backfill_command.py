@@ -32,6 +32,7 @@ def test_a_dry_run_says_what_it_would_take_and_makes_nothing(user: Any) -> None:
     assert not (user.home / "warehouse.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_it_ends_early_when_the_calls_do_and_readers_see_what_was_read(user: Any) -> None:
     said = backfill(user, "--max-requests", "6", "--json")
     assert said.exit_code == 5, said.stderr

@@ -24,6 +24,7 @@ def user(make_user: Callable[..., Any]) -> Any:
     return user
 
 
+@pytest.mark.slow
 def test_it_ends_early_when_the_budget_does(user: Any) -> None:
     said = user.run("reconcile", "--max-requests", "4", "--as-of", user.box.now.isoformat())
     assert said.exit_code == 5, said.stderr

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
+import functools
 import importlib.util
 import json
 import sys
@@ -18,6 +19,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from pipelines import run
+from pipelines.api import SocialConnect
 from pipelines.run import Extraction, extract_and_load
 from pipelines.settings import Settings, read_settings
 from sandbox import Sandbox, Server
@@ -202,6 +205,12 @@ def assert_keys_are_unique(con: duckdb.DuckDBPyConnection) -> None:
         query = f"SELECT {key}, count(*) FROM {table.name} GROUP BY ALL HAVING count(*) > 1 LIMIT 3"
         twice = con.execute(query).fetchall()
         assert not twice, f"{table.name}: keys in several rows: {twice}"
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that failed is repeated at once."""
+    monkeypatch.setattr(run, "SocialConnect", functools.partial(SocialConnect, sleep=lambda _seconds: None))
 
 
 @pytest.fixture(scope="module")

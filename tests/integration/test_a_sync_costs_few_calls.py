@@ -111,6 +111,7 @@ def sync(site: Any) -> list[Any]:
     return list(site.box.requests[before:])
 
 
+@pytest.mark.slow
 def test_every_sync_of_two_days_keeps_to_its_calls_and_no_list_grows_old(make_site: Make, state: _State) -> None:
     site = make_site(mentions=40, days=4, options={"social_connect_start_date": "2026-02-28"}, rate_limit_per_hour=350)
     be_busy(site, 120, 200)  # every mention has an action: where they end, a list sorted by the last one is read on

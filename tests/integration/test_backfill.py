@@ -209,6 +209,7 @@ def test_one_backfill_at_a_time_and_none_of_nothing(make_inbox: Make) -> None:
         backfill(inbox, start_days=-1, end_days=-2)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_reads_no_page_twice(make_site: Make, tmp_path: Path) -> None:
     """Pages of 12 rows, windows of 120."""
     site = make_site(mentions=240, days=DAYS)

@@ -428,6 +428,7 @@ def test_an_empty_warehouse_builds_and_gives_empty_marts(built_empty: Built) -> 
         assert built_empty.rows(f"FROM marts.{mart}") == []
 
 
+@pytest.mark.slow
 def test_a_warehouse_of_nothing_yet_builds(tmp_path: Path) -> None:
     """Tables that no run has loaded are made, so that a sync of some streams alone can be transformed."""
     built = build(tmp_path / "warehouse.duckdb", "--exclude-resource-type", "unit_test")
@@ -435,6 +436,7 @@ def test_a_warehouse_of_nothing_yet_builds(tmp_path: Path) -> None:
     assert [built.rows(f"FROM marts.{mart}") for mart in TABLES] == [[] for _ in TABLES]
 
 
+@pytest.mark.slow
 def test_building_again_changes_no_row(built: Built, tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"
     file.write_bytes(built.file.read_bytes())

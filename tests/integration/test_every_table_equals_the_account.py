@@ -474,6 +474,7 @@ def test_a_first_sync(known: _Known) -> None:
     assert {table.name for table in ALL_TABLES if not rows[table.name]} == WITHOUT_ROWS
 
 
+@pytest.mark.slow
 def test_what_people_do(known: _Known) -> None:
     """Nothing that mentions show: those change without a sign when something is renamed."""
     box = known.site.box

@@ -101,6 +101,7 @@ def test_without_a_needed_list_a_sync_fails_and_says_which(site: Any, name: str,
     site.assert_holds_the_truth()
 
 
+@pytest.mark.slow
 def test_a_list_that_is_refused_later_keeps_its_versions_open(site: Any) -> None:
     """That nothing can be seen does not mean that nothing is there."""
     site.sync()

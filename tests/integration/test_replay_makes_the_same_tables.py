@@ -154,6 +154,7 @@ def test_tables_that_were_dropped_are_made_anew_without_a_request(synced: Synced
     assert site.sync().load.row_counts.keys() <= {"mention_context_items"}, "nothing has changed"
 
 
+@pytest.mark.slow
 def test_without_a_table_the_loaders_place_is_the_replays_to_keep(synced: Synced, tmp_path: Path) -> None:
     """A sync alone begins anew, as it has to: the rows are gone."""
     site = copy_of(synced("keep"), tmp_path / "home")
@@ -298,6 +299,7 @@ def test_only_the_streams_that_were_asked_for_are_made(synced: Synced, tmp_path:
         replayed(site, stream_names=["mention"])
 
 
+@pytest.mark.slow
 def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: Synced, tmp_path: Path) -> None:
     """Their rows are gone, so their cursors would hide a gap."""
     site = copy_of(synced("keep"), tmp_path / "home")
@@ -318,7 +320,7 @@ def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: Synce
 KILLS = [
     pytest.param(DROPPED, "before_objects", 30, marks=pytest.mark.slow),
     (DROPPED, "between_tables", 2),
-    (DROPPED, "before_cursors", 0),
+    pytest.param(DROPPED, "before_cursors", 0, marks=pytest.mark.slow),
     pytest.param(DROPPED, "before_normalize", 0, marks=pytest.mark.slow),
     pytest.param(DROPPED, "before_commit", 0, marks=pytest.mark.slow),
     pytest.param(DISTRUSTED, "between_tables", 2, marks=pytest.mark.slow),
@@ -351,6 +353,7 @@ def test_a_killed_replay_is_made_good_by_the_next(
     assert (made(site), kept(site), cursors(site)) == (before, beside, place)
 
 
+@pytest.mark.slow
 def test_a_sync_after_a_killed_replay_reads_what_is_missing(synced: Synced, tmp_path: Path) -> None:
     site = copy_of(synced("keep"), tmp_path / "home")
     execute(site, DROPPED)

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,7 @@ def status_of(mention: Json) -> str:
     return "sent" if mention["author"]["managed"] else str(mention["status"])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(1, 9), daily=DAILY, events=EVENTS)
 def test_statistics_count_exactly_what_the_inbox_lists(

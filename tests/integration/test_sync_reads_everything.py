@@ -107,7 +107,7 @@ def test_a_mention_acted_on_weeks_later_is_brought_up_to_date(make_site: Make) -
     site.assert_holds_the_truth()
 
 
-@pytest.mark.parametrize("batch_pages", [1, 50])
+@pytest.mark.parametrize("batch_pages", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_more_rows_than_the_api_lists_are_all_read_and_once(
     make_site: Make, monkeypatch: pytest.MonkeyPatch, batch_pages: int
 ) -> None:
@@ -134,7 +134,10 @@ def test_any_number_of_mentions_may_share_a_second(make_site: Make) -> None:
     site.assert_holds_the_truth()
 
 
-@pytest.mark.parametrize("end_of_list", get_args(EndOfList))
+@pytest.mark.parametrize(
+    "end_of_list",
+    [pytest.param(each, marks=[pytest.mark.slow] if place else []) for place, each in enumerate(get_args(EndOfList))],
+)
 def test_every_way_to_end_a_list_is_understood(make_site: Make, end_of_list: EndOfList) -> None:
     site = make_site(mentions=130, behaviour=Behaviour(end_of_list=end_of_list))
     site.sync()

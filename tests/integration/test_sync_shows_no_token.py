@@ -52,6 +52,7 @@ def test_no_file_table_log_or_error_has_a_token(
     caplog.set_level(logging.DEBUG)
     site = make_site(
         mentions=450,
+        stream_names=["topics", "users", "mentions", "contacts"],
         tokens=(TOKEN,),
         client=("app", CLIENT_SECRET),
         options={"social_connect_access_token": TOKEN, "social_connect_max_wait_seconds": 0},

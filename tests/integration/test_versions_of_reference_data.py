@@ -224,6 +224,7 @@ def test_a_version_has_all_that_lasts_and_nothing_of_the_moment(replay: _Replay)
     assert known == {*COLUMNS, "schema_changes", "reconciliations", "deletions", "days_read"}
 
 
+@pytest.mark.slow
 def test_lists_are_looked_at_in_their_rhythm(replay: _Replay) -> None:
     """Topics and people by the hour, tags and hours every four, roles by the day; what happens between shows later."""
     box = replay.site.box

@@ -102,6 +102,7 @@ def test_an_added_text_is_found_by_its_words() -> None:
     assert found == 3
 
 
+@pytest.mark.slow
 def test_swaps_show_in_no_count() -> None:
     plain, changed = changed_by(DailyChanges(swaps=5), mentions=6_000)
     pairs = differing(plain, changed)
