@@ -132,6 +132,7 @@ def test_sql_reads_only_and_says_what_is_wrong(story: _Story) -> None:
     assert story.user.published_file.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_transform_and_publish_need_no_token(story: _Story, make_user: Callable[..., Any]) -> None:
     user = make_user(SOCIAL_CONNECT_ACCESS_TOKEN="")
     shutil.copytree(story.user.home, user.home)
@@ -166,6 +167,7 @@ def spoiled(story: _Story, make_user: Callable[..., Any]) -> tuple[Any, Any]:
     return user, user.run("transform")
 
 
+@pytest.mark.slow
 def test_failing_data_tests_keep_the_last_good_copy(story: _Story, spoiled: tuple[Any, Any]) -> None:
     user, said = spoiled
     assert said.exit_code == 4
@@ -174,11 +176,13 @@ def test_failing_data_tests_keep_the_last_good_copy(story: _Story, spoiled: tupl
     assert user.published_file.read_bytes() == story.user.published_file.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_complaint_about_data_tests_names_a_log_that_is_there(spoiled: tuple[Any, Any]) -> None:
     user, said = spoiled
     assert "dbt's log" not in said.complaint or any((user.home / "dbt" / "logs").rglob("*.log"))
 
 
+@pytest.mark.slow
 def test_tables_that_have_failed_their_tests_are_not_published_by_hand_either(
     story: _Story, spoiled: tuple[Any, Any]
 ) -> None:

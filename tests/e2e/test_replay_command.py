@@ -48,6 +48,7 @@ def test_it_says_what_it_did_and_what_comes_next(user: Any) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_without_payloads_there_is_nothing_to_replay(make_user: Callable[..., Any]) -> None:
     user = make_user(SOCIAL_WAREHOUSE_RAW_PAYLOADS="false")
     load(user, social_warehouse_raw_payloads=False)

@@ -110,6 +110,7 @@ def test_it_brings_what_the_span_holds_and_later_syncs_keep_it_current(
     assert inbox.rows("SELECT tag FROM mention_tags WHERE unique_id = ? AND tag LIKE 'after all%'", oldest)
 
 
+@pytest.mark.slow
 def test_a_sync_in_between_works_and_what_it_brings_stays(make_inbox: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has synced before: the sync is the first, and yet has to see what changes while the backfill reads."""
     inbox = make_inbox(mentions=400)
@@ -162,6 +163,7 @@ def test_it_leaves_calls_to_syncs_and_uses_the_rest(make_inbox: Make, monkeypatc
     }
 
 
+@pytest.mark.slow
 def test_its_tables_are_those_of_a_sync_and_nothing_unmasked_is_spooled(
     make_inbox: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,9 +75,10 @@ def test_how_deep_lists_go_is_found(
     ("behaviour", "expected"),
     [
         ({"sorts": {BY_ACTION: "ignored"}}, Honoured(finds_changes="by_filter")),
-        (
+        pytest.param(
             {"sorts": {BY_ACTION: "ignored", "dateadd:asc": "ignored"}, "filter_words": {"action_date_age": "nothing"}},
             Honoured(lists_in_order=False, finds_changes="by_reading_again"),
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -421,6 +421,7 @@ def test_every_unit_test_of_a_metric_is_run(built: Built) -> None:
     assert {built.results[name]["status"] for name in declared} == {"pass"}
 
 
+@pytest.mark.slow
 def test_an_empty_warehouse_builds_and_gives_empty_marts(built_empty: Built) -> None:
     assert built_empty.exit_code == 0, built_empty.output
     assert {result["status"] for result in built_empty.results.values()} <= {"success", "pass"}
@@ -447,9 +448,9 @@ def test_building_again_changes_no_row(built: Built, tmp_path: Path) -> None:
         assert again.rows(query) == built.rows(query)
 
 
-def test_a_key_that_two_rows_share_fails_the_build(built_empty: Built, tmp_path: Path) -> None:
+def test_a_key_that_two_rows_share_fails_the_build(built: Built, tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"
-    file.write_bytes(built_empty.file.read_bytes())
+    file.write_bytes(built.file.read_bytes())
     with duckdb.connect(file) as con:
         con.execute("INSERT INTO social_connect.topics BY NAME SELECT '1' AS account_id, '2' AS id FROM range(2)")
     failed = build(file, "--select", "stg_topics")

@@ -74,7 +74,7 @@ def cases(make_site: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         pytest.param("merge", "after_normalize", "", marks=pytest.mark.slow),
         pytest.param("merge", "after_copy", "mention_tags", marks=pytest.mark.slow),
         pytest.param("merge", "before_merge", "mentions", marks=pytest.mark.slow),
-        ("merge", "after_merge", "mentions"),
+        pytest.param("merge", "after_merge", "mentions", marks=pytest.mark.slow),
         pytest.param("merge", "after_merge", "mention_actions", marks=pytest.mark.slow),
         ("merge", "before_commit", ""),
     ],

@@ -42,9 +42,10 @@ def skipped(notices: tuple[str, ...]) -> set[str]:
     ("switch", "says"),
     [
         ("without_permission", "no_permission"),
-        pytest.param("not_in_plan", "feature_limit_reached", marks=pytest.mark.slow),
+        ("not_in_plan", "feature_limit_reached"),
     ],
 )
+@pytest.mark.slow
 def test_every_list_that_a_sync_can_do_without_may_be_refused(
     site: Any, switch: str, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -118,6 +118,7 @@ def test_an_erasure_is_found_by_the_sweep_and_leaves_no_payload(site: Any) -> No
     assert site.one("SELECT payload FROM raw.mentions WHERE unique_id = $1", erased).find(needle) == -1
 
 
+@pytest.mark.slow
 def test_the_sweep_takes_the_days_in_turn(site: Any) -> None:
     site.options = {"social_warehouse_sweep_calls": 10}
     swept = []

@@ -189,6 +189,7 @@ def learn(fields: Json) -> None:
     fields["permalink"] = {"type": "text", "column": "address", "description": "Address."}
 
 
+@pytest.mark.slow
 def test_a_changed_contract_is_filled_for_all_history(make_site: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     site = make_site(mentions=90, stream_names=["topics", "mentions"])
     site.box.faults.add("unknown_field", path="inbox/mentions", times=None, where=("top",))
@@ -213,6 +214,7 @@ def test_a_changed_contract_is_filled_for_all_history(make_site: Make, monkeypat
 # --- the quarantine ---
 
 
+@pytest.mark.slow
 def test_what_a_better_contract_can_read_leaves_the_quarantine(
     make_site: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,6 +214,7 @@ def test_segments_add_up_to_the_number_over_all(statistics: _Statistics) -> None
     assert differing == []
 
 
+@pytest.mark.slow
 def test_numbers_follow_what_happens_to_mentions(statistics: _Statistics) -> None:
     statistics.sync()
     box = statistics.box
@@ -233,6 +234,7 @@ def test_numbers_follow_what_happens_to_mentions(statistics: _Statistics) -> Non
     assert_equal(statistics)
 
 
+@pytest.mark.slow
 def test_a_segment_that_is_gone_leaves_no_number(statistics: _Statistics) -> None:
     statistics.sync()
     box = statistics.box
@@ -325,6 +327,7 @@ def test_days_are_whole_in_any_zone_though_they_are_asked_in_parts(server: Serve
     assert statistics.numbers() == expected
 
 
+@pytest.mark.slow
 def test_a_used_up_budget_keeps_what_was_read_and_the_next_sync_goes_on(statistics: _Statistics) -> None:
     statistics.start_date -= timedelta(days=300)
     stopped = statistics.sync(max_requests=3)

@@ -223,6 +223,7 @@ def test_a_run_as_of_an_earlier_time_takes_nothing_back(make_site: Make) -> None
     site.assert_holds_the_truth()
 
 
+@pytest.mark.slow
 def test_many_short_syncs_equal_one_long_one(make_site: Make, tmp_path: Path) -> None:
     site = make_site(mentions=200)
     for hours in (0, 3, 26, 90):

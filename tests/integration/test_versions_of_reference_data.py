@@ -256,7 +256,8 @@ def rename_everything(box: Any, account_id: int, name: str) -> None:
     box.change(account_id, "businesshoursschedules", schedule["id"], summary=name, periods=periods)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_happens_to_the_lists(replay: _Replay, seed: int) -> None:
     """Acts drawn at random in both accounts, some between the same two looks, some undone before or after one."""
     draw, box = random.Random(seed), replay.site.box  # noqa: S311 - drawn the same each time

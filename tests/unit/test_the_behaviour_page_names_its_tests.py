@@ -1,4 +1,4 @@
-"""Each odd behaviour of the API that we do something about is pinned by a test, and the page names one that is there."""
+"""Each odd behaviour of the API that we do something about is pinned by a test that is there, and the page names it."""
 
 import re
 from pathlib import Path
