@@ -321,7 +321,7 @@ def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: Synce
 
 KILLS = [
     pytest.param(DROPPED, "before_objects", 30, marks=pytest.mark.slow),
-    (DROPPED, "between_tables", 2),
+    pytest.param(DROPPED, "between_tables", 2, marks=pytest.mark.slow),
     pytest.param(DROPPED, "before_cursors", 0, marks=pytest.mark.slow),
     pytest.param(DROPPED, "before_normalize", 0, marks=pytest.mark.slow),
     pytest.param(DROPPED, "before_commit", 0, marks=pytest.mark.slow),

@@ -189,7 +189,7 @@ def test_counting_ends_beyond_the_days_so_that_every_bucket_is_whole_but_never_a
     ]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     runs=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 4)), min_size=1, max_size=5),
     start_days=st.integers(1, 400),

@@ -98,13 +98,13 @@ def test_the_list_is_the_contract_s() -> None:
 
 
 # Few examples of several mentions: what takes time is the number of examples, and hardly how many mentions are in one.
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_on_any_mentions(data: st.DataObject, masking: ModuleType, oracle: ModuleType, payloads: ModuleType) -> None:
     assert_agrees(data.draw(st.lists(payloads.mentions, max_size=10)), masking, oracle)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_mentions_that_differ_lose_what_is_not_declared_and_read_the_same_again(
     data: st.DataObject, masking: ModuleType, payloads: ModuleType
