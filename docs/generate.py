@@ -55,6 +55,7 @@ OTHER_KEYS = {
     (HISTORY, "reconciliations"): ("reconciled_at", "account_id", "day_start_at", "measure", "segment"),
     (HISTORY, "deletions"): ("account_id", "unique_id", "deleted_at"),
     (HISTORY, "days_read"): ("account_id", "day_start_at"),
+    (HISTORY, "lateness"): ("loaded_at", "account_id", "at_most_seconds"),
 }
 """Keys of the tables that no contract declares."""
 FOUND_OUT = {table for schema, table in OTHER_KEYS if schema == HISTORY}

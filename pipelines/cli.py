@@ -339,12 +339,18 @@ def status(as_json: bool) -> None:
     for name, value in found.items():
         if isinstance(value, dict):
             stdout.print(f"{name.replace('_', ' ')}:")
-            for key, inner in value.items():
+            for key, told in value.items():
+                inner = ", ".join(map(_class_in_words, told)) if name == "lateness" else told
                 stdout.print(
                     f"  {key:34} {inner:,}" if isinstance(inner, int) else f"  {key:34} {inner}", highlight=False
                 )
         else:
             stdout.print(f"{name.replace('_', ' ')}: {value}", markup=False, highlight=False)
+
+
+def _class_in_words(lateness: dict[str, int | None]) -> str:
+    bound, count = lateness["at_most_seconds"], lateness["mention_count"]
+    return f"{count:,} later" if bound is None else f"{count:,} within {bound:,} s"
 
 
 @cli.command()

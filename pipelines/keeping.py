@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from transforms.lateness import followed_from
 from transforms.selects import STORED_AS, moment, quoted
-from transforms.tables import DAYS_READ, DELETIONS, RECONCILIATIONS, SCHEMA_CHANGES
+from transforms.tables import DAYS_READ, DELETIONS, LATENESS, RECONCILIATIONS, SCHEMA_CHANGES
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ def make_history(con: duckdb.DuckDBPyConnection) -> None:
         ("reconciliations", RECONCILIATIONS),
         ("deletions", DELETIONS),
         ("days_read", DAYS_READ),
+        ("lateness", LATENESS),
     ):
         make_table(con, f"{HISTORY}.{name}", columns)
 
@@ -253,6 +255,57 @@ def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, d
         }
         for account_id, never, oldest in found
     }
+
+
+def accounts_followed(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Since when each account is followed; empty where nothing has been loaded."""
+    if not has_table(con, DATASET, "mentions"):
+        return pa.table({"account_id": pa.array([], pa.string())})
+    return con.execute(followed_from(f"{DATASET}.mentions")).to_arrow_table()
+
+
+def keep_lateness(
+    con: duckdb.DuckDBPyConnection, counts: Iterable[tuple[tuple[str, int | None], int]], *, loaded_at: datetime
+) -> None:
+    """Remembers how late mentions came.
+
+    It is written once they are loaded: of a load that is stopped before, the mentions are not counted.
+
+    Args:
+        con: a connection to the work file that may write.
+        counts: how many mentions, by account and upper bound of lateness in seconds.
+        loaded_at: start of the run, UTC.
+    """
+    for (account_id, at_most_seconds), count in counts:
+        con.execute(
+            f"MERGE INTO {HISTORY}.lateness AS told USING"
+            f" (SELECT {moment(loaded_at)} AS loaded_at, $1 AS account_id, $2::BIGINT AS at_most_seconds,"
+            " $3 AS mention_count) AS new"
+            " ON told.loaded_at = new.loaded_at AND told.account_id = new.account_id"
+            " AND told.at_most_seconds IS NOT DISTINCT FROM new.at_most_seconds"
+            " WHEN MATCHED THEN UPDATE SET mention_count = told.mention_count + new.mention_count"
+            " WHEN NOT MATCHED THEN INSERT",
+            [account_id, at_most_seconds, count],
+        )
+
+
+def lateness_of(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]]]:
+    """By account: how many mentions came how late, over the last 28 days in which any came, the earliest class first.
+
+    Args:
+        con: a connection to the work file or the published copy.
+    """
+    if not has_table(con, HISTORY, "lateness"):
+        return {}
+    found = con.execute(
+        f"SELECT account_id, at_most_seconds, sum(mention_count)::BIGINT FROM {HISTORY}.lateness"
+        f" WHERE loaded_at > (SELECT max(loaded_at) FROM {HISTORY}.lateness) - INTERVAL 28 DAY"
+        " GROUP BY ALL ORDER BY account_id, at_most_seconds NULLS LAST"
+    ).fetchall()
+    by_account: dict[str, list[dict[str, Any]]] = {}
+    for account_id, at_most_seconds, count in found:
+        by_account.setdefault(account_id, []).append({"at_most_seconds": at_most_seconds, "mention_count": count})
+    return by_account
 
 
 def keep_deletions(

@@ -21,7 +21,7 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.api import BudgetUsedUp
-from pipelines.keeping import DATASET, has_table, keep_changes_of_shape, transaction
+from pipelines.keeping import DATASET, has_table, keep_changes_of_shape, keep_lateness, transaction
 from pipelines.source.dlt_source import cursors_alone, social_connect
 from pipelines.source.packages import PACKAGE_BYTES, PACKAGE_BYTES_WITH_PAYLOADS, LoadTally, Manner, StreamLoader
 from transforms.personal_data import KEEP
@@ -252,6 +252,8 @@ def _load_packages(
         if has_rows:
             _load_pending(pipeline)
         keep_changes_of_shape(con, tally.drift, seen_at=loaded_at)
+        keep_lateness(con, tally.lateness.items(), loaded_at=loaded_at)
+        tally.lateness.clear()
         return has_rows
 
 

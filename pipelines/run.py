@@ -16,6 +16,7 @@ from pipelines.keeping import (
     forget_payloads,
     forget_set_aside,
     has_payloads,
+    lateness_of,
     noted_mentions,
     objects_set_aside,
     sweep_ages,
@@ -877,6 +878,7 @@ def status(settings: Settings) -> dict[str, Any]:
         ).fetchall()
         (as_of, newest) = con.execute("SELECT max(_loaded_at), max(added_at) FROM mentions").fetchone() or (None, None)
         sweep = sweep_ages(con, day_count=settings.social_warehouse_reconcile_days)
+        lateness = lateness_of(con)
     published_at = datetime.fromtimestamp(warehouse.published_file.stat().st_mtime, UTC)
     return {
         "published_file": str(warehouse.published_file),
@@ -885,6 +887,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "newest_mention_added_at": newest.isoformat() if newest else None,
         "writer": warehouse.writer() or "nobody",
         "sweep": sweep,
+        "lateness": lateness,
         "cursors": read_cursors(warehouse),
         "row_counts": dict(tables),
     }

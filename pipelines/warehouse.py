@@ -17,7 +17,7 @@ from pipelines.keeping import DATASET, HISTORY, RAW, has_table
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
 from transforms.selects import quoted
-from transforms.tables import DAYS_READ, DELETIONS, QUARANTINE, RECONCILIATIONS, SCHEMA_CHANGES, STATISTICS
+from transforms.tables import DAYS_READ, DELETIONS, LATENESS, QUARANTINE, RECONCILIATIONS, SCHEMA_CHANGES, STATISTICS
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -446,6 +446,7 @@ def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
         "One row per account and day that was compared with the API, and when it was read again.",
         DAYS_READ,
     )
+    yield HISTORY, "lateness", "One row per run and class of lateness: how many mentions were new.", LATENESS
 
 
 LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")

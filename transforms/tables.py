@@ -112,6 +112,18 @@ DELETIONS = (
 )
 """Columns of what was found gone at the source."""
 
+LATENESS = (
+    Column("loaded_at", "timestamp", "Start of the run that first read these mentions.", is_required=True),
+    ACCOUNT_ID,
+    Column(
+        "at_most_seconds",
+        "integer",
+        "They came into the warehouse at most so long after they were added; null for the class of the latest.",
+    ),
+    Column("mention_count", "integer", "How many.", is_required=True),
+)
+"""Columns of how late mentions came that were added since their account is followed."""
+
 DAYS_READ = (
     ACCOUNT_ID,
     Column("day_start_at", "timestamp", "Beginning of the day, as the API cuts days.", is_required=True),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 
-from pipelines.keeping import keep_payloads, keep_versions, known_versions, objects_with_rows
+from pipelines.keeping import accounts_followed, keep_payloads, keep_versions, known_versions, objects_with_rows
 from pipelines.source.hints import QUARANTINE_HINTS, table_hints
 from pipelines.source.streams import Reading
 from transforms.drift import DOCUMENTED_VALUES, Drift
 from transforms.flatten import Flattening
+from transforms.lateness import lateness
 from transforms.versions import unknown_values, versions
 
 if TYPE_CHECKING:
@@ -43,11 +44,16 @@ ROWS_PER_GROUP = 2_048
 
 
 class LoadTally:
-    """What a run has put into its load packages: rows per table, the quarantine's too, and differences in shape."""
+    """What a run has put into its load packages.
+
+    Rows per table, the quarantine's too; differences in shape; how many mentions are new, by account and how many
+    seconds at most they are late.
+    """
 
     def __init__(self) -> None:
         self.row_counts: Counter[str] = Counter()
         self.drift: set[Drift] = set()
+        self.lateness: Counter[tuple[str, int | None]] = Counter()
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ class Package:
 
         Args:
             con: a connection to the work file that may write.
-            tally: is told of differences in shape.
+            tally: is told of differences in shape, and of new mentions.
         """
         contract, flattening, manner = self.stream.contract, self.flattening, self.manner
         objects = flattening.objects()
@@ -158,6 +164,8 @@ class Package:
         if manner.keeps_payloads and flattening.object_count:
             keep_payloads(con, contract, self._write("payloads", flattening.payloads()))
         tally.drift |= flattening.drift
+        if contract.object == "mention" and flattening.object_count:
+            tally.lateness.update(self._lateness(accounts_followed(con)))
 
     def resources(self, state: dict[str, Any], tally: LoadTally) -> Iterator[DltResource]:
         """The package as dlt resources: the cursors, and one for each table. Extracting them writes its files.
@@ -184,6 +192,15 @@ class Package:
                 yield dlt.resource(rows, name=table.name, **table_hints(table, only_new=held is None))
         rows = self._file("quarantine", flattening.quarantine(), None, tally, even_empty=declares_tables)
         yield dlt.resource(rows, name=f"{contract.table}_quarantine", **QUARANTINE_HINTS)
+
+    def _lateness(self, followed: pa.Table) -> dict[tuple[str, int | None], int]:
+        if not followed.num_rows:
+            return {}
+        root, flattening = self.stream.contract.root, self.flattening
+        known = "SELECT '' AS account_id, '' AS unique_id" if flattening.are_new else flattening.rewritten(root)
+        flattening.con.register("followed", followed)
+        counts = flattening.con.execute(lateness(flattening.rows(root), known)).fetchall()
+        return {(account_id, at_most_seconds): count for account_id, at_most_seconds, count in counts}
 
     def _read_whole(self) -> list[str]:
         """The accounts of which this is the whole list."""

@@ -107,6 +107,7 @@ def test_status_says_how_far_it_is(story: _Story) -> None:
     assert found["writer"] == "nobody"
     assert found["newest_change_loaded_at"].startswith("2026-03-02T09:00:00")
     assert any("1417" in name for name in found["cursors"])
+    assert found["lateness"] == {}, "nothing has been added since the first sync"
     assert story.user.run("status").stdout.count("\n") > 20
 
 
