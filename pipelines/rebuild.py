@@ -8,6 +8,7 @@ it was: an object that is as its payload makes it is left as it is.
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from transforms.tables import QUARANTINE
 from transforms.versions import unknown_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     import duckdb
@@ -39,13 +40,15 @@ if TYPE_CHECKING:
     from transforms.contract import Contract
     from transforms.personal_data import Policy
 
+    Span = tuple[int, int]
+
 LOCK_WAIT_SECONDS = 600
 """How long a stream waits for another writer."""
-OBJECTS_AT_ONCE = 5_000
+OBJECTS_AT_ONCE = 10_000
 """Written in one transaction: enough that making the plans of wide statements does not count."""
 OBJECTS_PER_READ = 2_500
 """Texts that are in memory at once."""
-MEMORY_LIMIT = "120MB"
+MEMORY_LIMIT = "150MB"
 """What the database may use; beyond it, it works on disk."""
 CHECKPOINT_THRESHOLD = "256MB"
 """How much may lie in the log before it goes into the tables. Each time, the last rows of every table are written anew,
@@ -78,12 +81,11 @@ def rebuild(warehouse: Warehouse, streams: Sequence[Stream], *, loaded_at: datet
     Raises:
         pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
     """
-    report = RebuildReport()
-    for stream in streams:
+    report = RebuildReport(record_counts=Counter({stream.name: 0 for stream in streams}))
+    with warehouse.connect() as con:
+        kept = [stream for stream in streams if has_table(con, RAW, stream.contract.root.name)]
+    for stream in kept:
         with warehouse.writing("a replay", timeout_seconds=LOCK_WAIT_SECONDS) as con:
-            if not has_table(con, RAW, stream.contract.root.name):
-                report.record_counts[stream.name] = 0
-                continue
             # A second thread would bring no speed here, and take half as much memory again.
             con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET threads = 1")
             con.execute(f"SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
@@ -101,25 +103,46 @@ def _rebuild(
             make_table(con, f"{DATASET}.{table.name}", (*table.all_columns, LOAD_ID))
         make_table(con, f"{DATASET}.quarantine", (*QUARANTINE, LOAD_ID))
     is_empty = con.execute(f"SELECT 1 FROM {DATASET}.{contract.root.name} LIMIT 1").fetchone() is None
-    for start, end in _spans(con, contract):
+
+    def read(span: tuple[int, int]) -> Flattening:
         # A cursor is a connection of its own: what the work leaves in temporary tables goes with it.
-        with con.cursor() as at_once:
-            at_once.execute("SET TimeZone = 'UTC'")
-            flattening = Flattening(contract, at_once, loaded_at=loaded_at, policy=policy)
-            with transaction(at_once):
-                for first in range(start, end, OBJECTS_PER_READ):
-                    flattening.read_kept(_payloads(contract, first, min(first + OBJECTS_PER_READ, end)))
-                report.record_counts[stream.name] += flattening.object_count
-                if not is_empty:
-                    flattening.leave_out(known_versions(at_once, contract.root, flattening.objects()))
-                report.row_counts.update(_write(at_once, flattening))
-                report.quarantined_count += _set_aside(at_once, flattening)
-            report.drift |= flattening.drift
+        flattening = Flattening(contract, _cursor(con), loaded_at=loaded_at, policy=policy)
+        start, end = span
+        for first in range(start, end, OBJECTS_PER_READ):
+            flattening.read_kept(_payloads(contract, first, min(first + OBJECTS_PER_READ, end)))
+        return flattening
+
+    for flattening in _one_ahead(read, _spans(con, contract)):
+        with flattening.con as at_once, transaction(at_once):
+            report.record_counts[stream.name] += flattening.object_count
+            if not is_empty:
+                flattening.leave_out(known_versions(at_once, contract.root, flattening.objects()))
+            report.row_counts.update(_write(at_once, flattening))
+            report.quarantined_count += _set_aside(at_once, flattening)
+        report.drift |= flattening.drift
     with transaction(con):
         if contract.root.name == "mentions":
             apply_deletions(con)
         report.drift |= _undocumented_values(con, contract, loaded_at)
         keep_changes_of_shape(con, report.drift, seen_at=loaded_at)
+
+
+def _cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    cursor = con.cursor()
+    cursor.execute("SET TimeZone = 'UTC'")
+    return cursor
+
+
+def _one_ahead(read: Callable[[Span], Flattening], spans: Iterable[Span]) -> Iterator[Flattening]:
+    """What each span is read into; one is read while the one before is written, since both keep a core busy."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ahead: Future[Flattening] | None = None
+        for span in spans:
+            before, ahead = ahead, pool.submit(read, span)
+            if before is not None:
+                yield before.result()
+        if ahead is not None:
+            yield ahead.result()
 
 
 def _spans(con: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[tuple[int, int]]:
