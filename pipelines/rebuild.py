@@ -44,12 +44,16 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_SECONDS = 600
 """How long a stream waits for another writer."""
-OBJECTS_AT_ONCE = 10_000
+OBJECTS_AT_ONCE = 5_000
 """Written in one transaction: enough that making the plans of wide statements does not count."""
-OBJECTS_PER_READ = 2_500
-"""Texts that are in memory at once."""
-MEMORY_LIMIT = "150MB"
-"""What the database may use; beyond it, it works on disk."""
+BYTES_AT_ONCE = 13_000_000
+"""JSON that is written in one transaction at most, where objects are large."""
+READS = 2
+"""In how many parts the texts of a transaction are read, which are in memory at once."""
+MEMORY_LIMIT = "170MB"
+"""What the database may use; beyond it, it works on disk. What is written and what is read ahead have to find room in
+it, and take about 100 MB.
+"""
 CHECKPOINT_THRESHOLD = "256MB"
 """How much may lie in the log before it goes into the tables. Each time, the last rows of every table are written anew,
 so that the default of 16 MB takes as long as all the rest.
@@ -108,8 +112,9 @@ def _rebuild(
         # A cursor is a connection of its own: what the work leaves in temporary tables goes with it.
         flattening = Flattening(contract, _cursor(con), loaded_at=loaded_at, policy=policy)
         start, end = span
-        for first in range(start, end, OBJECTS_PER_READ):
-            flattening.read_kept(_payloads(contract, first, min(first + OBJECTS_PER_READ, end)))
+        step = -(-(end - start) // READS)
+        for first in range(start, end, step):
+            flattening.read_kept(_payloads(contract, first, min(first + step, end)))
         return flattening
 
     for flattening in _one_ahead(read, _spans(con, contract)):
@@ -147,10 +152,16 @@ def _one_ahead(read: Callable[[Span], Flattening], spans: Iterable[Span]) -> Ite
 
 def _spans(con: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[tuple[int, int]]:
     """Spans of row ids that together are all the payloads that there are now."""
-    (last,) = con.execute(f"SELECT max(rowid) FROM {RAW}.{contract.root.name}").fetchone() or (None,)
-    count = 0 if last is None else last + 1
-    for start in range(0, count, OBJECTS_AT_ONCE):
-        yield start, min(start + OBJECTS_AT_ONCE, count)
+    largest = (
+        "SELECT max(last), max(bytes) FROM (SELECT max(rowid) AS last, sum(strlen(payload)) / count(*) AS bytes"
+        f" FROM {RAW}.{contract.root.name} GROUP BY rowid // {OBJECTS_AT_ONCE})"
+    )
+    last, object_bytes = con.execute(largest).fetchone() or (None, None)
+    if last is None:
+        return
+    step = max(min(OBJECTS_AT_ONCE, int(BYTES_AT_ONCE / object_bytes)), 1)
+    for start in range(0, last + 1, step):
+        yield start, min(start + step, last + 1)
 
 
 def _payloads(contract: Contract, start: int, end: int) -> str:
