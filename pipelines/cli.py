@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from pipelines import run
+from pipelines import health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
@@ -118,7 +118,7 @@ def check(as_of: datetime | None, as_json: bool) -> None:
     Example:
       social-warehouse check
     """
-    findings = run.check(read_settings(), as_of=as_of)
+    findings = health.check(read_settings(), as_of=as_of)
     if as_json:
         _print_json([vars(finding) for finding in findings])
     else:
@@ -332,7 +332,7 @@ def status(as_json: bool) -> None:
     Example:
       social-warehouse status --json
     """
-    found = run.status(read_settings())
+    found = health.status(read_settings())
     if as_json:
         _print_json(found)
         return

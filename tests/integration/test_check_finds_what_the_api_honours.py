@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipelines import probing
+from pipelines.health import check
 from pipelines.probing import honoured, read_probes
-from pipelines.run import check
 from pipelines.source.reading import Honoured
 from pipelines.warehouse import Warehouse
 from sandbox import Behaviour
