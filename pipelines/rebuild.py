@@ -7,10 +7,13 @@ it was: an object that is as its payload makes it is left as it is.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from pipelines.keeping import (
     DATASET,
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    import duckdb
-
     from pipelines.source import Stream
     from pipelines.warehouse import Warehouse
     from transforms.contract import Contract
@@ -42,12 +43,16 @@ if TYPE_CHECKING:
 
     Span = tuple[int, int]
 
+logger = logging.getLogger(__name__)
+
 LOCK_WAIT_SECONDS = 600
 """How long a stream waits for another writer."""
 OBJECTS_AT_ONCE = 5_000
 """Written in one transaction: enough that making the plans of wide statements does not count."""
 BYTES_AT_ONCE = 13_000_000
 """JSON that is written in one transaction at most, where objects are large."""
+MOST_PARTS = 256
+"""Into how many parts that is divided where memory does not suffice, before the error is raised."""
 READS = 2
 """In how many parts the texts of a transaction are read, which are in memory at once."""
 MEMORY_LIMIT = "170MB"
@@ -89,18 +94,43 @@ def rebuild(warehouse: Warehouse, streams: Sequence[Stream], *, loaded_at: datet
     with warehouse.connect() as con:
         kept = [stream for stream in streams if has_table(con, RAW, stream.contract.root.name)]
     for stream in kept:
+        parts = 1
+        while not _has_room(warehouse, stream, report, parts, loaded_at=loaded_at, policy=policy):
+            parts *= 4
+    return report
+
+
+def _has_room(
+    warehouse: Warehouse, stream: Stream, report: RebuildReport, parts: int, *, loaded_at: datetime, policy: Policy
+) -> bool:
+    """Rebuilds a stream; False when so many objects at once do not fit into memory. What was written by then stays."""
+    before = report.quarantined_count
+    try:
         with warehouse.writing("a replay", timeout_seconds=LOCK_WAIT_SECONDS) as con:
             # A second thread would bring no speed here, and take half as much memory again.
             con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET threads = 1")
             con.execute(f"SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
-            _rebuild(con, stream, report, loaded_at=loaded_at, policy=policy)
-    return report
+            _rebuild(con, stream, report, parts, loaded_at=loaded_at, policy=policy)
+    except (duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
+        if parts >= MOST_PARTS:
+            raise
+        logger.warning("%s: %s; fewer objects are written at once", stream.name, str(error).partition("\n")[0])
+        report.quarantined_count = before
+        return False
+    return True
 
 
 def _rebuild(
-    con: duckdb.DuckDBPyConnection, stream: Stream, report: RebuildReport, *, loaded_at: datetime, policy: Policy
+    con: duckdb.DuckDBPyConnection,
+    stream: Stream,
+    report: RebuildReport,
+    parts: int,
+    *,
+    loaded_at: datetime,
+    policy: Policy,
 ) -> None:
     contract = stream.contract
+    report.record_counts[stream.name] = 0
     with transaction(con):
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {DATASET}")
         for table in contract.tables:
@@ -117,7 +147,7 @@ def _rebuild(
             flattening.read_kept(_payloads(contract, first, min(first + step, end)))
         return flattening
 
-    for flattening in _one_ahead(read, _spans(con, contract)):
+    for flattening in _one_ahead(read, _spans(con, contract, parts)):
         with flattening.con as at_once, transaction(at_once):
             report.record_counts[stream.name] += flattening.object_count
             if not is_empty:
@@ -150,8 +180,8 @@ def _one_ahead(read: Callable[[Span], Flattening], spans: Iterable[Span]) -> Ite
             yield ahead.result()
 
 
-def _spans(con: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[tuple[int, int]]:
-    """Spans of row ids that together are all the payloads that there are now."""
+def _spans(con: duckdb.DuckDBPyConnection, contract: Contract, parts: int) -> Iterator[tuple[int, int]]:
+    """Spans of row ids that together are all the payloads that there are now, of a part of what is written at once."""
     largest = (
         "SELECT max(last), max(bytes) FROM (SELECT max(rowid) AS last, sum(strlen(payload)) / count(*) AS bytes"
         f" FROM {RAW}.{contract.root.name} GROUP BY rowid // {OBJECTS_AT_ONCE})"
@@ -159,7 +189,7 @@ def _spans(con: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[tuple
     last, object_bytes = con.execute(largest).fetchone() or (None, None)
     if last is None:
         return
-    step = max(min(OBJECTS_AT_ONCE, int(BYTES_AT_ONCE / object_bytes)), 1)
+    step = max(int(min(OBJECTS_AT_ONCE, BYTES_AT_ONCE / object_bytes) / parts), 1)
     for start in range(0, last + 1, step):
         yield start, min(start + step, last + 1)
 

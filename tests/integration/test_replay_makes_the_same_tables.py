@@ -18,11 +18,13 @@ import duckdb
 import pytest
 import yaml
 
+from pipelines import rebuild
 from pipelines.load import make_pipeline, read_cursors, read_state
 from pipelines.run import NothingToReplay, ReplayReport, replay
 from pipelines.settings import SettingsInvalid
 from pipelines.warehouse import Warehouse
 from transforms.contract import FOLDER, Contract, contract, contracts, read_contract
+from transforms.flatten import Flattening
 
 Json = dict[str, Any]
 Make = Callable[..., Any]
@@ -132,6 +134,36 @@ def test_a_warehouse_that_is_as_it_has_to_be_is_left_as_it_is(synced: Synced, tm
     assert sum(report.payloads.record_counts.values()) == sum(map(len, beside["raw"].values()))
     assert report.row_counts == {}
     assert (site.snapshot(), kept(site), cursors(site)) == (before, beside, place)
+
+
+def test_where_memory_does_not_suffice_fewer_objects_are_written_at_once(
+    synced: Synced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory for 20 mentions at a time, and no more."""
+    whole, site = synced("keep"), copy_of(synced("keep"), tmp_path / "home")
+    write, sizes = rebuild._write, []
+
+    def write_few(con: duckdb.DuckDBPyConnection, flattening: Flattening) -> dict[str, int]:
+        written = write(con, flattening)
+        if flattening.contract.object == "mention":
+            sizes.append(flattening.object_count)
+            if sizes[-1] > 20:
+                raise duckdb.OutOfMemoryException("too much")
+        return written
+
+    monkeypatch.setattr(rebuild, "_write", write_few)
+    monkeypatch.setattr(rebuild, "OBJECTS_AT_ONCE", 200)
+    execute(site, DROPPED)
+    report = replayed(site, stream_names=["mentions"])
+    assert sizes[0] > 100
+    assert max(sizes[2:]) <= 20
+    count = whole.one("SELECT count(*) FROM mentions")
+    assert report.payloads.record_counts["mentions"] == count
+    assert made(site)["mention_actions"] == made(whole)["mention_actions"]
+    monkeypatch.setattr(rebuild, "MOST_PARTS", 4)
+    monkeypatch.setattr(rebuild, "_write", lambda *_: (_ for _ in ()).throw(duckdb.OutOfMemoryException("too much")))
+    with pytest.raises(duckdb.OutOfMemoryException):
+        replayed(site, stream_names=["mentions"])
 
 
 @IN_EVERY_MODE
