@@ -95,12 +95,12 @@ def rebuild(warehouse: Warehouse, streams: Sequence[Stream], *, loaded_at: datet
         kept = [stream for stream in streams if has_table(con, RAW, stream.contract.root.name)]
     for stream in kept:
         parts = 1
-        while not _has_room(warehouse, stream, report, parts, loaded_at=loaded_at, policy=policy):
+        while not _is_rebuilt(warehouse, stream, report, parts, loaded_at=loaded_at, policy=policy):
             parts *= 4
     return report
 
 
-def _has_room(
+def _is_rebuilt(
     warehouse: Warehouse, stream: Stream, report: RebuildReport, parts: int, *, loaded_at: datetime, policy: Policy
 ) -> bool:
     """Rebuilds a stream; False when so many objects at once do not fit into memory. What was written by then stays."""
@@ -138,7 +138,7 @@ def _rebuild(
         make_table(con, f"{DATASET}.quarantine", (*QUARANTINE, LOAD_ID))
     is_empty = con.execute(f"SELECT 1 FROM {DATASET}.{contract.root.name} LIMIT 1").fetchone() is None
 
-    def read(span: tuple[int, int]) -> Flattening:
+    def read(span: Span) -> Flattening:
         # A cursor is a connection of its own: what the work leaves in temporary tables goes with it.
         flattening = Flattening(contract, _cursor(con), loaded_at=loaded_at, policy=policy)
         start, end = span
@@ -180,7 +180,7 @@ def _one_ahead(read: Callable[[Span], Flattening], spans: Iterable[Span]) -> Ite
             yield ahead.result()
 
 
-def _spans(con: duckdb.DuckDBPyConnection, contract: Contract, parts: int) -> Iterator[tuple[int, int]]:
+def _spans(con: duckdb.DuckDBPyConnection, contract: Contract, parts: int) -> Iterator[Span]:
     """Spans of row ids that together are all the payloads that there are now, of a part of what is written at once."""
     largest = (
         "SELECT max(last), max(bytes) FROM (SELECT max(rowid) AS last, sum(strlen(payload)) / count(*) AS bytes"

@@ -18,14 +18,14 @@ def followed_from(mentions: str) -> str:
     return f"SELECT account_id, min(_loaded_at) AS followed_from FROM {mentions} GROUP BY account_id"
 
 
-def lateness(rows: str, known: str) -> str:
+def lateness(rows: str, known: str | None) -> str:
     """The SELECT of the classes of lateness of mentions that are new.
 
     Its columns: `account_id`, `at_most_seconds` (null in the class without a bound), `mention_count`.
 
     Args:
         rows: the SELECT of mentions on their way into the warehouse.
-        known: the SELECT of the keys of those among them of which it holds another version.
+        known: the SELECT of the keys of those of which it holds another version; None where all are new.
 
     `followed` is the table that `followed_from` gives.
     """
@@ -37,7 +37,7 @@ def lateness(rows: str, known: str) -> str:
           count(*) AS mention_count
         FROM (SELECT account_id, unique_id, added_at, _loaded_at FROM ({rows}))
         JOIN followed USING (account_id)
-        ANTI JOIN ({known}) AS known USING (account_id, unique_id)
+        {f"ANTI JOIN ({known}) AS known USING (account_id, unique_id)" if known else ""}
         WHERE added_at >= followed_from
         GROUP BY ALL
     """

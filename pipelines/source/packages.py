@@ -197,7 +197,7 @@ class Package:
         if not followed.num_rows:
             return {}
         root, flattening = self.stream.contract.root, self.flattening
-        known = "SELECT '' AS account_id, '' AS unique_id" if flattening.are_new else flattening.rewritten(root)
+        known = None if flattening.are_new else flattening.rewritten(root)
         flattening.con.register("followed", followed)
         counts = flattening.con.execute(lateness(flattening.rows(root), known)).fetchall()
         return {(account_id, at_most_seconds): count for account_id, at_most_seconds, count in counts}
