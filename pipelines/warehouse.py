@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MARTS = "marts"
 """Schema of the tables and views that people read."""
-SCRATCH_MEMORY_LIMIT = "256MB"
+SCRATCH_MEMORY_LIMIT = "160MB"
 """What the work on a package may use; beyond it, it spills to disk."""
 MEMORY_LIMIT = "128MB"
 """What the database may use while rows are loaded or looked up; beyond it, it works on disk."""
