@@ -45,7 +45,7 @@ ONE_SECOND = timedelta(seconds=1)
 _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T00:00:00+00:00"}
 
 
-BATCH_PAGES = 10
+BATCH_PAGES = 20
 """Pages that are flattened at once: enough for the vectorised engine, little enough for memory."""
 
 
