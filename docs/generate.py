@@ -53,8 +53,8 @@ OTHER_KEYS = {
     (DATASET, "quarantine"): ("account_id", "object", "content_hash"),
     (HISTORY, "schema_changes"): ("table_name", "path", "expected", "found"),
     (HISTORY, "reconciliations"): ("reconciled_at", "account_id", "day_start_at", "measure", "segment"),
-    (HISTORY, "deletions"): ("account_id", "unique_id", "deleted_at"),
-    (HISTORY, "days_read"): ("account_id", "day_start_at"),
+    (HISTORY, "deletions"): ("account_id", "object", "unique_id", "deleted_at"),
+    (HISTORY, "days_read"): ("account_id", "object", "day_start_at"),
     (HISTORY, "lateness"): ("loaded_at", "account_id", "at_most_seconds"),
 }
 """Keys of the tables that no contract declares."""

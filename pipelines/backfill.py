@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelines.api import ApiError, BudgetUsedUp, SocialConnectError
 from pipelines.load import LOCK_WAIT_SECONDS, load, make_pipeline, read_state
-from pipelines.source import STREAMS, ReadingFailed
+from pipelines.source import INBOX, ReadingFailed
 from pipelines.source.backfill_plan import Counted, counted, missing, planned
 from pipelines.source.reading import Batch, Reader, is_refusal
 from pipelines.source.spool import Spool, SpooledWindow, SpoolReader
 from pipelines.source.statistics import StatisticsLoader, midnight
-from pipelines.source.streams import Reading
 from pipelines.source.windows import Cursor, Window
 from transforms.statistics import Asked, Definition
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-INBOX = tuple(stream for stream in STREAMS if stream.reading is Reading.INBOX)
 """What has a date added that can be asked for, and so can be backfilled."""
 HOLDER = "a backfill that loads"
 ONE_DAY = timedelta(days=1)

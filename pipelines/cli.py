@@ -186,9 +186,9 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
         for account in report.accounts:
             stdout.print(
                 f"Account {account.account_id}: {account.compared_count:,} numbers of {account.day_count} days"
-                f" compared, {account.different_count:,} differed; {len(account.days_read_again)} days read again,"
+                f" compared, {account.different_count:,} differed; {account.read_again_count} days read again,"
                 f" {account.still_different_count:,} numbers differ still; {account.deleted_count:,} mentions gone,"
-                f" {account.restored_count:,} back; {len(account.days_swept)} days swept."
+                f" {account.restored_count:,} back; {account.swept_count} days swept."
             )
             for notice in account.notices:
                 stdout.print(f"- {notice}", markup=False)

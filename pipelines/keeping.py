@@ -205,36 +205,44 @@ def keep_reconciliations(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> None
 
 
 def keep_days_read(
-    con: duckdb.DuckDBPyConnection, account_id: str, days: Iterable[datetime], *, at: datetime | None
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    account_id: str,
+    days: Iterable[datetime],
+    *,
+    at: datetime | None,
 ) -> None:
-    """Remembers that every mention of some days was read at a time; with None, only that the days are there."""
+    """Remembers that every object of some days was read at a time; with None, only that the days are there."""
     table = f"{HISTORY}.days_read"
-    same = {"account_id": account_id, "days": list(days)}
-    are_same = "account_id = $account_id AND day_start_at IN (SELECT unnest($days))"
+    same = {"account_id": account_id, "object": contract.object, "days": list(days)}
+    are_same = "account_id = $account_id AND object = $object"
     if at is not None:
-        con.execute(f"DELETE FROM {table} WHERE {are_same}", same)
+        con.execute(f"DELETE FROM {table} WHERE {are_same} AND day_start_at IN (SELECT unnest($days))", same)
     con.execute(
-        f"INSERT INTO {table} SELECT $account_id, day, {moment(at) if at else 'NULL'}"
-        " FROM (SELECT unnest($days) AS day)"
-        f" WHERE day NOT IN (SELECT day_start_at FROM {table} WHERE account_id = $account_id)",
+        f"INSERT INTO {table} BY NAME SELECT $account_id AS account_id, $object AS object, day AS day_start_at,"
+        f" {moment(at) if at else 'NULL'} AS read_at FROM (SELECT unnest($days) AS day)"
+        f" WHERE day NOT IN (SELECT day_start_at FROM {table} WHERE {are_same})",
         same,
     )
 
 
-def days_read(con: duckdb.DuckDBPyConnection, account_id: str) -> dict[datetime, datetime]:
-    """By beginning of a day, UTC: start of the run that last read every mention of it."""
+def days_read(con: duckdb.DuckDBPyConnection, contract: Contract, account_id: str) -> dict[datetime, datetime]:
+    """By beginning of a day, UTC: start of the run that last read every object of it."""
     if not has_table(con, HISTORY, "days_read"):
         return {}
     return dict(
         con.execute(
-            f"SELECT day_start_at, read_at FROM {HISTORY}.days_read WHERE account_id = $1 AND read_at IS NOT NULL",
-            [account_id],
+            f"SELECT day_start_at, read_at FROM {HISTORY}.days_read"
+            " WHERE account_id = $1 AND object = $2 AND read_at IS NOT NULL",
+            [account_id, contract.object],
         ).fetchall()
     )
 
 
 def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, dict[str, Any]]:
-    """By account: how many days have never been read again, and when the longest unread of the others was.
+    """By account: how many days have not been read again whole, and when the longest unread of the others was.
+
+    A day is of mentions, or of cases.
 
     Args:
         con: a connection to the work file or the published copy.
@@ -244,7 +252,7 @@ def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, d
         return {}
     found = con.execute(
         f"SELECT account_id, count(*) - count(read_at), min(read_at) FROM (FROM {HISTORY}.days_read"
-        " QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY day_start_at DESC) <= $1)"
+        " QUALIFY row_number() OVER (PARTITION BY account_id, object ORDER BY day_start_at DESC) <= $1)"
         " GROUP BY account_id ORDER BY account_id",
         [day_count],
     ).fetchall()
@@ -309,14 +317,22 @@ def lateness_of(con: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, Any]
 
 
 def keep_deletions(
-    con: duckdb.DuckDBPyConnection, account_id: str, seen: pa.Table, *, start: datetime, end: datetime, at: datetime
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    account_id: str,
+    seen: pa.Table,
+    *,
+    start: datetime,
+    end: datetime,
+    at: datetime,
 ) -> tuple[int, int]:
-    """Marks the mentions that are gone at the source, and takes the mark from those that are there again.
+    """Marks the objects that are gone at the source, and takes the mark from those that are there again.
 
     Args:
         con: a connection to the work file that may write.
+        contract: what the objects are.
         account_id: the account.
-        seen: `unique_id` of every mention that the API has, of those added in the window.
+        seen: `unique_id` of every object that the API has, of those added in the window.
         start: beginning of the window of `date.added`, UTC.
         end: its end, not in it.
         at: start of the run, UTC.
@@ -327,40 +343,42 @@ def keep_deletions(
     con.register("seen", seen)
     there = "unique_id IN (FROM seen)"
     window = f"account_id = $account_id AND added_at >= {moment(start)} AND added_at < {moment(end)}"
+    table = f"{DATASET}.{contract.root.name}"
     values = {"account_id": account_id}
+    named = values | {"object": contract.object}
     con.execute(
         f"UPDATE {HISTORY}.deletions SET restored_at = {moment(at)}"
-        f" WHERE account_id = $account_id AND restored_at IS NULL AND {there}",
-        values,
+        f" WHERE account_id = $account_id AND object = $object AND restored_at IS NULL AND {there}",
+        named,
     )
     (back,) = con.execute(
-        f"UPDATE {DATASET}.mentions SET deleted_at = NULL WHERE {window} AND deleted_at IS NOT NULL AND {there}", values
+        f"UPDATE {table} SET deleted_at = NULL WHERE {window} AND deleted_at IS NOT NULL AND {there}", values
     ).fetchone() or (0,)
     con.execute(
-        f"INSERT INTO {HISTORY}.deletions BY NAME SELECT account_id, unique_id, {moment(at)} AS deleted_at"
-        f" FROM {DATASET}.mentions WHERE {window} AND deleted_at IS NULL AND NOT {there}",
-        values,
+        f"INSERT INTO {HISTORY}.deletions BY NAME"
+        f" SELECT account_id, $object AS object, unique_id, {moment(at)} AS deleted_at"
+        f" FROM {table} WHERE {window} AND deleted_at IS NULL AND NOT {there}",
+        named,
     )
     (gone,) = con.execute(
-        f"UPDATE {DATASET}.mentions SET deleted_at = {moment(at)}"
-        f" WHERE {window} AND deleted_at IS NULL AND NOT {there}",
-        values,
+        f"UPDATE {table} SET deleted_at = {moment(at)} WHERE {window} AND deleted_at IS NULL AND NOT {there}", values
     ).fetchone() or (0,)
     con.unregister("seen")
     return gone, back
 
 
-def apply_deletions(con: duckdb.DuckDBPyConnection) -> None:
-    """Marks the mentions of whose deletion there is a record, and which have not been read since."""
-    if not (has_table(con, HISTORY, "deletions") and has_table(con, RAW, "mentions")):
+def apply_deletions(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Marks the objects of whose deletion there is a record, and which have not been read since."""
+    name = contract.root.name
+    if not (has_table(con, HISTORY, "deletions") and has_table(con, RAW, name)):
         return
     con.execute(
-        f"UPDATE {DATASET}.mentions AS mention SET deleted_at = deletion.deleted_at"
-        f" FROM {HISTORY}.deletions AS deletion"
-        " WHERE mention.account_id = deletion.account_id AND mention.unique_id = deletion.unique_id"
-        " AND restored_at IS NULL AND mention.deleted_at IS NULL AND NOT EXISTS"
-        f" (FROM {RAW}.mentions AS payload WHERE payload.account_id = deletion.account_id"
-        " AND payload.unique_id = deletion.unique_id AND payload._loaded_at > deletion.deleted_at)"
+        f"UPDATE {DATASET}.{name} AS gone SET deleted_at = deletion.deleted_at FROM {HISTORY}.deletions AS deletion"
+        " WHERE gone.account_id = deletion.account_id AND gone.unique_id = deletion.unique_id"
+        " AND deletion.object = $1 AND restored_at IS NULL AND gone.deleted_at IS NULL AND NOT EXISTS"
+        f" (FROM {RAW}.{name} AS payload WHERE payload.account_id = deletion.account_id"
+        " AND payload.unique_id = deletion.unique_id AND payload._loaded_at > deletion.deleted_at)",
+        [contract.object],
     )
 
 

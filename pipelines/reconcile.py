@@ -27,26 +27,25 @@ from pipelines.keeping import (
     transaction,
 )
 from pipelines.load import LOCK_WAIT_SECONDS, load, make_pipeline, read_state
-from pipelines.source import STREAMS
+from pipelines.source import INBOX
 from pipelines.source.days import DaysReader
 from pipelines.source.statistics import StatisticsLoader, midnight
 from pipelines.source.windows import Cursor
-from transforms.checksums import CELL, Days, compared, days_of, definitions, recount, tag_filters_of
+from transforms.checksums import CELL, Days, compared, days_of, definitions, measures_of, recount, tag_filters_of
 from transforms.statistics import Asked
 from transforms.tables import OVERALL, RECONCILIATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipelines.load import LoadReport
-    from pipelines.source import AccountReading
+    from pipelines.source import AccountReading, Stream
     from pipelines.warehouse import Warehouse
     from transforms.personal_data import Policy
 
-MENTIONS = next(stream for stream in STREAMS if stream.name == "mentions")
+MENTIONS = next(stream for stream in INBOX if stream.name == "mentions")
 HOLDER = "a reconciliation"
 ONE_DAY, ONE_SECOND = timedelta(days=1), timedelta(seconds=1)
-MENTION_COUNT = "mentions"
 _DIFFERS, _KNOWN = "still differs", "known difference"
 
 
@@ -62,20 +61,29 @@ class Comparison:
     end: datetime
     tags: tuple[str, ...]
 
-    def counted(self, days: Days) -> int:
-        """How many mentions the API counts in some days."""
-        cells = self.cells[self.cells["measure"] == MENTION_COUNT]
-        return int(
-            cells[(cells["bucket_start_at"] >= days.start) & (cells["bucket_start_at"] < days.end)]["theirs"].sum()
-        )
+    def of(self, stream: Stream) -> pd.DataFrame:
+        """The cells that are about a stream's objects."""
+        return self.cells[self.cells["measure"].isin(measures_of(stream.name))]
+
+    def counted(self, stream: Stream, days: Days) -> int:
+        """How many of a stream's objects the API counts in some days."""
+        return self._counted(stream, days, "theirs")
+
+    def is_empty(self, stream: Stream, days: Days) -> bool:
+        """Whether neither side has any of a stream's objects in some days."""
+        return self.counted(stream, days) == self._counted(stream, days, "ours") == 0
+
+    def _counted(self, stream: Stream, days: Days, side: str) -> int:
+        cells = self.cells[self.cells["measure"] == stream.name]
+        return int(cells[(cells["bucket_start_at"] >= days.start) & (cells["bucket_start_at"] < days.end)][side].sum())
 
 
 @dataclass
 class AccountReconciliation:
     """What a reconciliation found and did in one account.
 
-    Days are those of the API. `unsettled_count`: days that were read again without becoming sure what is gone, since
-    what was read was not as many as were counted; the next reconciliation looks at them again.
+    Days are those of the API, by stream. `unsettled_count`: days that were read again without becoming sure what is
+    gone, since what was read was not as many as were counted; the next reconciliation looks at them again.
     """
 
     account_id: str
@@ -83,19 +91,29 @@ class AccountReconciliation:
     compared_count: int = 0
     different_count: int = 0
     still_different_count: int = 0
-    days_read_again: list[datetime] = field(default_factory=list)
-    days_swept: list[datetime] = field(default_factory=list)
+    days_read_again: dict[str, list[datetime]] = field(default_factory=dict)
+    days_swept: dict[str, list[datetime]] = field(default_factory=dict)
     unsettled_count: int = 0
     deleted_count: int = 0
     restored_count: int = 0
     notices: list[str] = field(default_factory=list)
     loads: list[LoadReport] = field(default_factory=list)
 
+    @property
+    def read_again_count(self) -> int:
+        """How many days were read again, those of mentions and of cases each."""
+        return sum(map(len, self.days_read_again.values()))
+
+    @property
+    def swept_count(self) -> int:
+        """How many days were swept, those of mentions and of cases each."""
+        return sum(map(len, self.days_swept.values()))
+
     def as_json(self) -> dict[str, Any]:
         """In plain values, for scripts."""
         plain = {name: value for name, value in vars(self).items() if name != "loads"}
         for name in ("days_read_again", "days_swept"):
-            plain[name] = [day.isoformat() for day in plain[name]]
+            plain[name] = {of: [day.isoformat() for day in days] for of, days in plain[name].items()}
         return plain
 
 
@@ -112,7 +130,7 @@ def reconcile_account(
     """Compares one account, reads again what differs, then sweeps.
 
     Args:
-        warehouse: what is compared; its mentions have just been brought up to date.
+        warehouse: what is compared; its mentions and cases have just been brought up to date.
         account: what is read.
         loaded_at: start of the run, UTC.
         day_count: how many days back the comparison goes.
@@ -125,39 +143,59 @@ def reconcile_account(
         pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
     """
     report = AccountReconciliation(account.account_id)
-    cursors = read_state(make_pipeline(warehouse)).get(MENTIONS.name, {}).get("cursors", {})
-    end = Cursor.from_state(cursors.get(account.account_id, {})).added_through
+    state = read_state(make_pipeline(warehouse))
+    cursors = {
+        stream: Cursor.from_state(state.get(stream.name, {}).get("cursors", {}).get(account.account_id, {}))
+        for stream in INBOX
+    }
+    end = max((cursor.added_through for cursor in cursors.values() if cursor.added_through), default=None)
     if end is None:
         report.notices.append(f"account {account.account_id} has no mentions yet: nothing to compare")
         return report
     before = compare(warehouse, account, end=end + ONE_SECOND, day_count=day_count, notices=report.notices)
     known = _known_differences(warehouse, account.account_id, before.cells)
-    different = before.cells[~before.cells["equal"]]
-    dirty = days_of(list(different[~different.index.isin(known)]["bucket_start_at"]), before.buckets, before.end)
+    streams = [
+        stream
+        for stream in INBOX
+        if cursors[stream].refused_at != account.now and (stream.is_needed or not before.of(stream).empty)
+    ]
     report.day_count, report.compared_count = len(before.buckets), len(before.cells)
-    report.different_count = len(different)
+    report.different_count = int((~before.cells["equal"]).sum())
 
-    reader = DaysReader(MENTIONS, account, dirty)
+    def read(chosen: Mapping[Stream, Sequence[Days]]) -> dict[str, list[datetime]]:
+        """Reads some days again, and says which it has read to their end."""
+        readers = [DaysReader(stream, account, days) for stream, days in chosen.items()]
+        report.loads.append(load(warehouse, readers, loaded_at=loaded_at, policy=policy, keeps_payloads=keeps_payloads))
+        for reader in readers:
+            _settle(warehouse, account.account_id, reader, before, report, at=loaded_at)
+        return {
+            reader.name: [start for days in reader.seen for start in _starts(days, before.buckets)]
+            for reader in readers
+            if reader.seen
+        }
 
-    def read(reader: DaysReader) -> None:
-        report.loads.append(
-            load(warehouse, [reader], loaded_at=loaded_at, policy=policy, keeps_payloads=keeps_payloads)
-        )
-        _settle(warehouse, account.account_id, reader, before, report, at=loaded_at)
-
-    read(reader)
-    report.days_read_again = [start for days in reader.seen for start in _starts(days, before.buckets)]
-    ours_after = _recounted(warehouse, account.account_id, before)
-    after = compared(_theirs(before.cells), ours_after)
-    rows = _outcome(account.account_id, before, after, known, set(report.days_read_again), at=loaded_at)
+    different = before.cells[~before.cells["equal"] & ~before.cells.index.isin(known)]
+    report.days_read_again = read(
+        {
+            stream: days_of(
+                list(different[different["measure"].isin(measures_of(stream.name))]["bucket_start_at"]),
+                before.buckets,
+                before.end,
+            )
+            for stream in streams
+        }
+    )
+    after = compared(_theirs(before.cells), _recounted(warehouse, account.account_id, before))
+    rows = _outcome(account.account_id, before, after, known, report.days_read_again, at=loaded_at)
     report.still_different_count = int((rows["action"] == _DIFFERS).sum())
     with warehouse.writing(HOLDER, timeout_seconds=LOCK_WAIT_SECONDS) as con, transaction(con):
-        keep_days_read(con, account.account_id, before.buckets, at=None)
+        for stream in streams:
+            keep_days_read(con, stream.contract, account.account_id, before.buckets, at=None)
         keep_reconciliations(con, pa.Table.from_pandas(rows, preserve_index=False))
     if report.loads[-1].stopped_by is None and sweep_calls:
-        sweep = DaysReader(MENTIONS, account, _least_lately_read(warehouse, account, before, report, sweep_calls))
-        read(sweep)
-        report.days_swept = [start for days in sweep.seen for start in _starts(days, before.buckets)]
+        report.days_swept = read(
+            _least_lately_read(warehouse, account.account_id, streams, before, report, sweep_calls, at=loaded_at)
+        )
     return report
 
 
@@ -247,16 +285,18 @@ def _outcome(
     before: Comparison,
     after: pd.DataFrame,
     known: pd.Index[Any],
-    days_again: set[datetime],
+    days_again: Mapping[str, Sequence[datetime]],
     *,
     at: datetime,
 ) -> pd.DataFrame:
-    """The rows of `history.reconciliations`: every cell that differed before or after, and the sum of the mentions."""
+    """The rows of `history.reconciliations`: every cell that differed before or after, and the whole numbers."""
     both = before.cells.assign(is_known=before.cells.index.isin(known)).merge(
         after[[*CELL, "ours", "equal"]], how="outer", on=CELL, suffixes=("", "_after")
     )
     both = both[~(both["equal"].fillna(True).astype(bool) & both["equal_after"].fillna(True).astype(bool))]
-    was_read = both["bucket_start_at"].isin(days_again)
+    was_read = pd.Series(False, index=both.index)
+    for name, days in days_again.items():
+        was_read |= both["measure"].isin(measures_of(name)) & both["bucket_start_at"].isin(days)
     action = pd.Series("not read", index=both.index)
     action[both["is_known"].fillna(False).astype(bool)] = _KNOWN
     action[was_read] = "read again"
@@ -272,19 +312,27 @@ def _outcome(
             "action": action,
         }
     )
-    counts = before.cells[before.cells["measure"] == MENTION_COUNT]
-    total = pd.DataFrame(
-        {
-            "day_start_at": pd.Series([pd.NaT], dtype="datetime64[us, UTC]"),
-            "measure": MENTION_COUNT,
-            "segment": OVERALL,
-            "theirs": counts["theirs"].sum(),
-            "ours_before": counts["ours"].sum(),
-            "ours_after": after[after["measure"] == MENTION_COUNT]["ours"].sum(),
-            "action": "none" if not days_again else "read again",
-        }
-    )
-    rows = pd.concat([rows, total], ignore_index=True)
+    totals = [
+        pd.DataFrame(
+            {
+                "day_start_at": pd.Series([pd.NaT], dtype="datetime64[us, UTC]"),
+                "measure": stream.name,
+                "segment": OVERALL,
+                **{
+                    f"{name}": counts[counts["measure"] == stream.name][side].sum()
+                    for name, counts, side in (
+                        ("theirs", before.cells, "theirs"),
+                        ("ours_before", before.cells, "ours"),
+                        ("ours_after", after, "ours"),
+                    )
+                },
+                "action": "read again" if days_again.get(stream.name) else "none",
+            }
+        )
+        for stream in INBOX
+        if stream.is_needed or not before.of(stream).empty
+    ]
+    rows = pd.concat([rows, *totals], ignore_index=True)
     is_of_topic = rows["measure"].str.endswith("_by_topic")
     rows = rows.assign(reconciled_at=at, account_id=account_id, topic_id=rows["segment"].where(is_of_topic))
     return rows[[column.name for column in RECONCILIATIONS]]
@@ -300,39 +348,56 @@ def _settle(
     at: datetime,
 ) -> None:
     """Marks what is gone from the days that were read to their end, where as many were read as the API counts."""
+    stream = reader.stream
     with warehouse.writing(HOLDER, timeout_seconds=LOCK_WAIT_SECONDS) as con, transaction(con):
         for days, added_at in reader.seen.items():
             within = [unique_id for unique_id, added in added_at.items() if days.start <= added < days.end]
             starts = _starts(days, before.buckets)
-            if len(within) != before.counted(days):
+            if len(within) != before.counted(stream, days):
                 report.unsettled_count += len(starts)
                 continue
             seen = pa.table({"unique_id": pa.array(within, pa.string())})
-            gone, back = keep_deletions(con, account_id, seen, start=days.start, end=days.end, at=at)
+            gone, back = keep_deletions(con, stream.contract, account_id, seen, start=days.start, end=days.end, at=at)
             report.deleted_count += gone
             report.restored_count += back
-            keep_days_read(con, account_id, starts, at=at)
+            keep_days_read(con, stream.contract, account_id, starts, at=at)
 
 
 def _least_lately_read(
-    warehouse: Warehouse, account: AccountReading, before: Comparison, report: AccountReconciliation, most_calls: int
-) -> Iterator[Days]:
-    """Days that were not just read, the longest unread first, while there are calls left for them."""
-    with warehouse.connect() as con:
-        read_at = days_read(con, account.account_id)
+    warehouse: Warehouse,
+    account_id: str,
+    streams: Sequence[Stream],
+    before: Comparison,
+    report: AccountReconciliation,
+    most_calls: int,
+    *,
+    at: datetime,
+) -> dict[Stream, list[Days]]:
+    """By stream, the days whose reading fits into some calls, the longest unread first; but those just read.
+
+    A day of which neither side has anything counts as read: there is nothing to find.
+    """
     never = datetime.min.replace(tzinfo=UTC)
-    just_read = set(report.days_read_again)
-    order = sorted(
-        (start for start in before.buckets if start not in just_read),
-        key=lambda start: (read_at.get(start, never), -start.timestamp()),
-    )
-    first_count = account.api.budget.request_count
-    for start in order:
-        (day,) = days_of([start], before.buckets, before.end)
-        call_count = max(1, math.ceil(before.counted(day) / (MENTIONS.page_size or 1)))
-        if account.api.budget.request_count - first_count + call_count > most_calls:
-            return
-        yield day
+    candidates: list[tuple[datetime, float, Stream, Days]] = []
+    with warehouse.writing(HOLDER, timeout_seconds=LOCK_WAIT_SECONDS) as con:
+        for stream in streams:
+            read_at = days_read(con, stream.contract, account_id)
+            each_day = [day for start in before.buckets for day in days_of([start], before.buckets, before.end)]
+            empty = [day.start for day in each_day if before.is_empty(stream, day)]
+            keep_days_read(con, stream.contract, account_id, empty, at=at)
+            done = {*empty, *report.days_read_again.get(stream.name, ())}
+            candidates += [
+                (read_at.get(day.start, never), -day.start.timestamp(), stream, day)
+                for day in each_day
+                if day.start not in done
+            ]
+    chosen: dict[Stream, list[Days]] = {stream: [] for stream in streams}
+    for _, _, stream, day in sorted(candidates, key=lambda candidate: candidate[:2]):
+        most_calls -= max(1, math.ceil(before.counted(stream, day) / (stream.page_size or 1)))
+        if most_calls < 0:
+            break
+        chosen[stream].append(day)
+    return chosen
 
 
 def _starts(days: Days, buckets: Sequence[datetime]) -> list[datetime]:

@@ -240,7 +240,7 @@ def extract_and_load(
 
 @dataclass(frozen=True)
 class ReconcileReport:
-    """What a reconciliation found and did, account by account, after it had brought the mentions up to date.
+    """What a reconciliation found and did, account by account, after it had brought the inbox up to date.
 
     `stopped_by`: why it ended early, when it did; what was read until then is loaded.
     """
@@ -268,8 +268,8 @@ class ReconcileReport:
             "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
             *(
                 f"| {each.account_id} | {each.day_count} | {each.compared_count:,} | {each.different_count:,}"
-                f" | {len(each.days_read_again)} | {each.still_different_count:,} | {each.deleted_count:,}"
-                f" | {each.restored_count:,} | {len(each.days_swept)} |"
+                f" | {each.read_again_count} | {each.still_different_count:,} | {each.deleted_count:,}"
+                f" | {each.restored_count:,} | {each.swept_count} |"
                 for each in self.accounts
             ),
         ]
@@ -286,7 +286,7 @@ def reconcile(
     max_requests: int | None = None,
     progress: Progress | None = None,
 ) -> ReconcileReport:
-    """Compares the mentions with the API's counts, reads the days again that differ, and sweeps days that agree.
+    """Compares mentions and cases with the API's counts, reads days again that differ, and sweeps days that agree.
 
     Args:
         settings: the options.
@@ -308,7 +308,9 @@ def reconcile(
         policy = _agreed_policy(settings, warehouse)
         accounts = _accounts(settings, api, warehouse, as_of=as_of, progress=progress)
         progress.step("read what is new")
-        readers = [StreamReader(stream, accounts) for stream in _chosen_streams(("topics", "tags", "mentions"))]
+        readers = [
+            StreamReader(stream, accounts) for stream in _chosen_streams(("topics", "tags", "mentions", "cases"))
+        ]
         stopped_by = load(warehouse, readers, loaded_at=as_of, policy=policy, keeps_payloads=keeps_payloads).stopped_by
         done: list[AccountReconciliation] = []
         for account in accounts:

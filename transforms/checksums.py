@@ -27,15 +27,25 @@ CELL = ["bucket_start_at", "measure", "segment"]
 TOLERANCE = {"response_time_by_topic": 1.0}
 """How far numbers may differ, by measure; an average may be rounded. Counts may not."""
 
+_STATUS = "CASE WHEN author_managed THEN 'sent' ELSE status END"
 OURS = {
     "mentions": ("'all'", "count(*)", "mentions"),
     "mentions_by_topic": ("topic_id", "count(*)", "mentions"),
-    "mentions_by_status": ("CASE WHEN author_managed THEN 'sent' ELSE status END", "count(*)", "mentions"),
+    "mentions_by_status": (_STATUS, "count(*)", "mentions"),
     "mentions_by_sentiment": ("message_sentiment", "count(*)", "mentions"),
     "mentions_by_tag": ("tag", "count(DISTINCT unique_id)", "mentions JOIN tags USING (account_id, unique_id)"),
     "response_time_by_topic": ("topic_id", "avg(response_time_seconds)", "mentions"),
+    "cases": ("'all'", "count(*)", "cases"),
+    "cases_by_topic": ("topic_id", "count(*)", "cases"),
+    "cases_by_status": (_STATUS, "count(*)", "cases"),
+    "cases_by_sentiment": ("message_sentiment", "count(*)", "cases"),
 }
 """Each measure of the warehouse's: segment, value, and what they are taken from."""
+
+
+def measures_of(name: str) -> list[str]:
+    """The measures of `mentions`, or of `cases`; the first of them is their number."""
+    return [measure for measure, (_, _, source) in OURS.items() if source.startswith(name)]
 
 
 def definitions(tag_filters: Mapping[str, str]) -> tuple[Definition, ...]:
@@ -52,6 +62,10 @@ def definitions(tag_filters: Mapping[str, str]) -> tuple[Definition, ...]:
         "mentions_by_status": {"segmentation": Segmentation(filters=statuses)},
         "mentions_by_sentiment": {"segmentation": Segmentation(field="message.sentiment", size=10)},
         "response_time_by_topic": {"segmentation": topics, "value": "response_time"},
+        "cases": {"type": "cases"},
+        "cases_by_topic": {"type": "cases", "segmentation": topics},
+        "cases_by_status": {"type": "cases", "segmentation": Segmentation(filters=statuses)},
+        "cases_by_sentiment": {"type": "cases", "segmentation": Segmentation(field="message.sentiment", size=10)},
     }
     if tag_filters:
         chosen = dict(sorted(tag_filters.items())[:MOST_TAGS])
@@ -65,13 +79,17 @@ def definitions(tag_filters: Mapping[str, str]) -> tuple[Definition, ...]:
 def recount(schema: str, measures: Sequence[str]) -> str:
     """The SELECT of the warehouse's numbers: `bucket_start_at`, `measure`, `segment`, `value`.
 
-    It wants a table `buckets` (`bucket_start_at`), and the parameters `$account_id`, `$end` (UTC) and `$tags`: mentions
-    that were added before the first bucket, at the end or later, or that are gone, are not counted.
+    It wants a table `buckets` (`bucket_start_at`), and the parameters `$account_id`, `$end` (UTC) and `$tags`: what was
+    added before the first bucket, at the end or later, or is gone, is not counted.
 
     Args:
         schema: where the normalised tables are.
         measures: which of `OURS`.
     """
+    counted = (
+        f"SELECT * FROM {schema}.{{0}} AS {{0}} ASOF JOIN buckets ON {{0}}.added_at >= buckets.bucket_start_at"
+        " WHERE account_id = $account_id AND added_at < $end AND deleted_at IS NULL"
+    )
     parts = [
         f"SELECT bucket_start_at, '{measure}' AS measure, {segment}::VARCHAR AS segment, {value}::DOUBLE AS value"
         f" FROM {source} GROUP BY ALL HAVING value IS NOT NULL AND segment IS NOT NULL"
@@ -79,10 +97,8 @@ def recount(schema: str, measures: Sequence[str]) -> str:
         if measure in measures
     ]
     return f"""
-        WITH mentions AS MATERIALIZED (
-          SELECT * FROM {schema}.mentions AS mention ASOF JOIN buckets ON mention.added_at >= buckets.bucket_start_at
-          WHERE account_id = $account_id AND added_at < $end AND deleted_at IS NULL
-        ),
+        WITH mentions AS MATERIALIZED ({counted.format("mentions")}),
+        cases AS MATERIALIZED ({counted.format("cases")}),
         tags AS (
           SELECT account_id, unique_id, tag FROM {schema}.mention_tags
           WHERE account_id = $account_id AND tag IN (SELECT unnest($tags))

@@ -80,6 +80,8 @@ QUARANTINE = (
 )
 """Columns of the quarantine: records that could not be read, as text, with the reason."""
 
+OBJECT = Column("object", "text", "What it is.", values=("mention", "case"), is_required=True)
+
 RECONCILIATIONS = (
     Column("reconciled_at", "timestamp", "Start of the run that compared.", is_required=True),
     ACCOUNT_ID,
@@ -106,7 +108,8 @@ RECONCILIATIONS = (
 
 DELETIONS = (
     ACCOUNT_ID,
-    Column("unique_id", "text", "Identifier of the mention, unique within its account.", is_required=True),
+    OBJECT,
+    Column("unique_id", "text", "Identifier of the object, unique within its account.", is_required=True),
     Column("deleted_at", "timestamp", "Start of the run that found it gone.", is_required=True),
     Column("restored_at", "timestamp", "Start of the run that found it there again; null while it is gone."),
 )
@@ -126,10 +129,9 @@ LATENESS = (
 
 DAYS_READ = (
     ACCOUNT_ID,
+    OBJECT,
     Column("day_start_at", "timestamp", "Beginning of the day, as the API cuts days.", is_required=True),
-    Column(
-        "read_at", "timestamp", "Start of the run that last read every mention of the day again; null before any did."
-    ),
+    Column("read_at", "timestamp", "Start of the run that last read the whole day again; null before any did."),
 )
 """Columns of the days that were compared."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +33,16 @@ class FileReader(Reader):
     def _read(self, state: dict[str, Any]) -> Iterator[Batch]:  # noqa: ARG002 - a file is read from its start
         cursor = Cursor(history_from=DEFAULT_NOW, added_through=DEFAULT_NOW, acted_through=DEFAULT_NOW)
         with self._pages.open("rb") as lines:
-            while bodies := tuple(islice(lines, BATCH_PAGES)):
-                yield Batch(
-                    account_id=self._account_id,
-                    bodies=bodies,
-                    records_path="$.response.data",
-                    record_count=len(bodies) * MENTIONS.page_size,
-                    cursor=cursor,
+            empty = batch = Batch(self._account_id, (), "$.response.data", 0, cursor)
+            for body in lines:
+                batch = replace(
+                    batch, bodies=(*batch.bodies, body), record_count=batch.record_count + MENTIONS.page_size
                 )
+                if batch.is_full(BATCH_PAGES):
+                    yield batch
+                    batch = empty
+            if batch.bodies:
+                yield batch
 
 
 def main() -> None:

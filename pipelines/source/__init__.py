@@ -8,9 +8,10 @@ imported by its own name: dlt reads its switches when it is imported, and takes 
 from pipelines.source.memory import Memory
 from pipelines.source.reading import AccountReading, ReadingFailed, StreamReader
 from pipelines.source.set_aside import SetAsideReader
-from pipelines.source.streams import STREAMS, Reading, Stream
+from pipelines.source.streams import INBOX, STREAMS, Reading, Stream
 
 __all__ = [
+    "INBOX",
     "STREAMS",
     "AccountReading",
     "Memory",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.api import SocialConnectError
 from pipelines.source.reading import BATCH_PAGES, Batch, Reader, ReadingFailed, Step, with_page
-from pipelines.source.windows import Cursor, Window, added_at
+from pipelines.source.windows import Cursor, Window, added_at, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,12 +45,13 @@ class DaysReader(Reader):
                 for page in self._account.added_in(self.stream, Window(days.start, days.end)):
                     for record in page.records:
                         added = added_at(record, self.stream.mention_path)
-                        if added is None or "unique_id" not in record:
+                        unique_id = identifier(record, self.stream.mention_path)
+                        if added is None or unique_id is None:
                             is_known = False  # one that may be any of those that seem to be gone
                         else:
-                            rows[str(record["unique_id"])] = added
+                            rows[unique_id] = added
                     batch = with_page(batch, account_id, Step(page, cursor))
-                    if len(batch.bodies) == BATCH_PAGES:
+                    if batch.is_full(BATCH_PAGES):
                         yield batch
                         batch = None
             except (SocialConnectError, ReadingFailed) as stop:

@@ -113,7 +113,7 @@ class StreamLoader:
             )
             flattening.take_over(batch.account_id, batch.unreadable, batch.drift)
             cursors[batch.account_id] = batch.cursor
-            byte_count += sum(map(len, batch.bodies))
+            byte_count += batch.byte_count
         return Package(stream, flattening, cursors, manner, byte_count)
 
 

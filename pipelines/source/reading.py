@@ -45,8 +45,8 @@ ONE_SECOND = timedelta(seconds=1)
 _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T00:00:00+00:00"}
 
 
-BATCH_PAGES = 20
-"""Pages that are flattened at once: enough for the vectorised engine, little enough for memory."""
+BATCH_PAGES, BATCH_BYTES = 20, 6_000_000
+"""After which a batch is full and flattened at once: enough for the vectorised engine, little enough for memory."""
 
 
 class ReadingFailed(Exception):
@@ -89,6 +89,15 @@ class Batch:
     given: Mapping[str, str] = field(default_factory=dict)
     unreadable: tuple[tuple[str, str], ...] = ()
     drift: frozenset[Drift] = frozenset()
+
+    @property
+    def byte_count(self) -> int:
+        """How much JSON it is."""
+        return sum(map(len, self.bodies))
+
+    def is_full(self, most_pages: int) -> bool:
+        """Whether it has so many pages, or is as big as a batch may be."""
+        return len(self.bodies) >= most_pages or self.byte_count >= BATCH_BYTES
 
 
 @dataclass
@@ -547,7 +556,7 @@ class StreamReader(Reader):
                     yield batch
                     batch = None
                 batch = with_page(batch, account.account_id, step)
-                if len(batch.bodies) == self._batch_pages:
+                if batch.is_full(self._batch_pages):
                     yield batch
                     batch = None
         except (SocialConnectError, ReadingFailed) as stop:

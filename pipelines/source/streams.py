@@ -155,5 +155,8 @@ STREAMS = (
     _snapshot("filter_suggestions", "filter_suggestion", "{account_id}/filter/suggestions", 2000, DAILY),
 )
 
+INBOX = tuple(stream for stream in STREAMS if stream.reading is Reading.INBOX)
+"""The mentions, and the cases, which are mentions that gather others."""
+
 FACETS = Stream("statistics", "statistics", "{account_id}/insights/facets", Reading.TRAILING, rhythm=HOURLY)
 """The statistics: no list of objects, and no contract (`pipelines.source.statistics`)."""

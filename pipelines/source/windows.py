@@ -150,6 +150,12 @@ def added_at(record: Any, mention_path: tuple[str, ...] = ()) -> datetime | None
     return read_time(record, (*mention_path, "date", "added"))
 
 
+def identifier(record: Any, mention_path: tuple[str, ...] = ()) -> str | None:
+    """The `unique_id` of the mention of an inbox's record; None when the record does not say."""
+    unique_id = _member(record, (*mention_path, "unique_id"))
+    return None if unique_id is None else str(unique_id)
+
+
 def last_action_at(record: Any, mention_path: tuple[str, ...] = ()) -> datetime | None:
     """When the last action on the mention of an inbox's record was taken, UTC; None without actions."""
     actions = _member(record, (*mention_path, "actions"))

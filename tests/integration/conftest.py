@@ -131,6 +131,29 @@ class _Site:
                 for table in contract(name).tables:
                     assert_same_rows(con, table, held[table.name])
 
+    def cases_alive(self) -> dict[str, tuple[Any, ...]]:
+        """Of each case that is not marked as gone: status, sentiment, text, and the mentions in it."""
+        rows = self.rows(
+            "SELECT unique_id, cases.status, message_sentiment, message_content, "
+            " coalesce(list_sort(list(mention_unique_id) FILTER (mention_unique_id IS NOT NULL)), [])"
+            " FROM cases LEFT JOIN case_linked_mentions USING (account_id, unique_id)"
+            " WHERE deleted_at IS NULL GROUP BY ALL"
+        )
+        return {unique_id: tuple(rest) for unique_id, *rest in rows}
+
+    def true_cases(self, account_id: int = 1417) -> dict[str, tuple[Any, ...]]:
+        """The same of the sandbox's."""
+        return {
+            case["unique_id"]: (
+                case.get("status"),
+                case["message"].get("sentiment"),
+                case["message"].get("content"),
+                sorted(mention["unique_id"] for mention in each["linked_mentions"]),
+            )
+            for each in self.box.cases(account_id)
+            for case in (each["case"],)
+        }
+
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table of the contracts and the quarantine whole, the loader's columns included."""
         with self.reading() as con:

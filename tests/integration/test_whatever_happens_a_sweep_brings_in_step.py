@@ -64,7 +64,7 @@ def test_whatever_happens(make_site: Make, seed: int, daily: DailyChanges, cuts:
         mentions=200,
         days=20,
         daily=daily,
-        stream_names=["topics", "tags", "mentions"],
+        stream_names=["topics", "tags", "mentions", "cases"],
         options={"social_warehouse_sweep_calls": 0, "social_connect_start_date": "2026-01-20"},
     )
     site.sync()
@@ -80,3 +80,4 @@ def test_whatever_happens(make_site: Make, seed: int, daily: DailyChanges, cuts:
 
     reconcile(site.settings(social_warehouse_sweep_calls=1_000), as_of=site.box.now)
     site.assert_holds_the_truth("mention")
+    assert site.cases_alive() == site.true_cases()
