@@ -36,7 +36,7 @@ PACKAGE_BYTES = 125_000_000
 """JSON that is loaded at once, of all streams: enough that the loader's fixed costs do not count, little enough for
 memory.
 """
-PACKAGE_BYTES_WITH_PAYLOADS = 32_000_000
+PACKAGE_BYTES_WITH_PAYLOADS = 24_000_000
 """The same where payloads are kept: they lie beside what became of them, and are written besides."""
 
 ROWS_PER_GROUP = 2_048
