@@ -165,7 +165,7 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
 @click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Send no more than N requests.")
 @as_json
 def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -> None:
-    """Compares the mentions with the API's own counts, reads the days again that differ, and marks what is gone.
+    """Compares mentions and cases with the API's own counts, reads the days again that differ, marks what is gone.
 
     Then transforms, tests and publishes.
 
@@ -187,7 +187,7 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
             stdout.print(
                 f"Account {account.account_id}: {account.compared_count:,} numbers of {account.day_count} days"
                 f" compared, {account.different_count:,} differed; {account.read_again_count} days read again,"
-                f" {account.still_different_count:,} numbers differ still; {account.deleted_count:,} mentions gone,"
+                f" {account.still_different_count:,} numbers differ still; {account.deleted_count:,} gone,"
                 f" {account.restored_count:,} back; {account.swept_count} days swept."
             )
             for notice in account.notices:
@@ -430,18 +430,32 @@ def serve(every_minutes: int, reconcile_every_minutes: int) -> None:
 @click.option(
     "--real-time", is_flag=True, help="Start its clock now and let it run; else it stands still until it is moved."
 )
-def sandbox(host: str, port: int, seed: int, mentions: int, requests_per_hour: int, real_time: bool) -> None:
+@click.option(
+    "--restless",
+    is_flag=True,
+    help="Let mentions also be edited, erased, deleted and moved without any list telling, and come late.",
+)
+def sandbox(
+    host: str, port: int, seed: int, mentions: int, requests_per_hour: int, real_time: bool, restless: bool
+) -> None:
     """Serves a made-up Social Connect API, until stopped.
 
     \b
     Example:
-      social-warehouse sandbox --real-time &
+      social-warehouse sandbox --real-time --restless &
       SOCIAL_CONNECT_BASE_URL=http://127.0.0.1:8350 SOCIAL_CONNECT_ACCESS_TOKEN=sandbox-token social-warehouse sync
     """
-    from sandbox import DEFAULT_NOW, Sandbox  # noqa: PLC0415 - its server takes a moment to import, and most commands do not need it
+    from sandbox import DEFAULT_NOW, RESTLESS, Sandbox  # noqa: PLC0415 - its server takes a moment to import, and most commands do not need it
 
     now = datetime.now(UTC).replace(microsecond=0) if real_time else DEFAULT_NOW
-    box = Sandbox(seed=seed, mentions=mentions, rate_limit_per_hour=requests_per_hour, real_time=real_time, now=now)
+    box = Sandbox(
+        seed=seed,
+        mentions=mentions,
+        rate_limit_per_hour=requests_per_hour,
+        real_time=real_time,
+        now=now,
+        daily=RESTLESS if restless else None,
+    )
 
     def say(base_url: str) -> None:
         stdout.print(

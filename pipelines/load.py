@@ -106,7 +106,7 @@ def load(
             while not loader.is_done:
                 room = package_bytes - sum(package.byte_count for package in waiting)
                 waiting.append(loader.read(read_state(pipeline).get(loader.name, {}), most_bytes=room))
-                if waiting[-1].byte_count >= room:
+                if not loader.is_done:
                     package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)
                     waiting = []
         package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 MARTS = "marts"
 """Schema of the tables and views that people read."""
-SCRATCH_MEMORY_LIMIT = "160MB"
+SCRATCH_MEMORY_LIMIT = "144MB"
 """What the work on a package may use; beyond it, it spills to disk."""
-MEMORY_LIMIT = "112MB"
+MEMORY_LIMIT = "104MB"
 """What the database may use while rows are loaded or looked up; beyond it, it works on disk."""
 
 LOADER_WAIT_SECONDS = 3600

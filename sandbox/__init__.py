@@ -5,8 +5,8 @@
 """
 
 from sandbox.behaviour import Behaviour
-from sandbox.later_changes import DailyChanges
+from sandbox.later_changes import RESTLESS, DailyChanges
 from sandbox.sandbox import DEFAULT_NOW, Sandbox
 from sandbox.server import Server
 
-__all__ = ["DEFAULT_NOW", "Behaviour", "DailyChanges", "Sandbox", "Server"]
+__all__ = ["DEFAULT_NOW", "RESTLESS", "Behaviour", "DailyChanges", "Sandbox", "Server"]

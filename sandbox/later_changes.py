@@ -67,6 +67,10 @@ class DailyChanges:
                 raise ValueError(f"{field.name}={getattr(self, field.name)}: pass 0 or more")
 
 
+RESTLESS = DailyChanges(acts=40, edits=8, swaps=2, deletions=3, restorations=1, erasures=2, late_arrivals=6, moves=2)
+"""A day of a middling account on which something of everything happens."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What settings/history tells of a mention: `user` is None when the network did it."""

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 
-from pipelines.keeping import accounts_followed, keep_payloads, keep_versions, known_versions, objects_with_rows
+from pipelines.keeping import (
+    accounts_followed,
+    allow_for_large_objects,
+    keep_payloads,
+    keep_versions,
+    known_versions,
+    objects_with_rows,
+)
 from pipelines.source.hints import QUARANTINE_HINTS, table_hints
 from pipelines.source.streams import Reading
 from transforms.drift import DOCUMENTED_VALUES, Drift
@@ -40,7 +47,10 @@ PACKAGE_BYTES_WITH_PAYLOADS = 24_000_000
 """The same where payloads are kept: they lie beside what became of them, and are written besides."""
 
 ROWS_PER_GROUP = 2_048
-"""Rows that are in memory at once while a file is written: one of them may be some kilobytes of JSON."""
+"""Rows that the database has in memory at once, several times over, while it writes a file."""
+LARGE_OBJECT_BYTES = 12_000
+"""From what size on, on the average of a batch, objects want more memory, since so many rows are in it at once."""
+PACKAGE_BYTES_OF_LARGE_OBJECTS = 64_000_000
 
 
 class LoadTally:
@@ -107,14 +117,18 @@ class StreamLoader:
         byte_count = 0
         if stream.reading is Reading.SNAPSHOT:  # what is gone from it shows only in the whole of it
             most_bytes = math.inf
+        has_large_objects = False
         while byte_count < most_bytes and (batch := self.reader.next_batch(state.get("cursors", {}))) is not None:
+            if batch.byte_count > batch.record_count * LARGE_OBJECT_BYTES and not has_large_objects:
+                has_large_objects, most_bytes = True, min(most_bytes, PACKAGE_BYTES_OF_LARGE_OBJECTS)
+                allow_for_large_objects(flattening.con)
             flattening.read(
                 batch.bodies, records_path=batch.records_path, account_id=batch.account_id, given=batch.given
             )
             flattening.take_over(batch.account_id, batch.unreadable, batch.drift)
             cursors[batch.account_id] = batch.cursor
             byte_count += batch.byte_count
-        return Package(stream, flattening, cursors, manner, byte_count)
+        return Package(stream, flattening, cursors, manner, byte_count, has_large_objects)
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,7 @@ class Package:
     cursors: dict[str, Cursor]
     manner: Manner
     byte_count: int
+    has_large_objects: bool
     _held: dict[str, pa.Table] = field(default_factory=dict, init=False)
     """By table: the objects that have other rows in it now."""
 
@@ -150,6 +165,8 @@ class Package:
             tally: is told of differences in shape, and of new mentions.
         """
         contract, flattening, manner = self.stream.contract, self.flattening, self.manner
+        if self.has_large_objects:
+            allow_for_large_objects(con)
         objects = flattening.objects()
         if self.stream.keeps_versions and (accounts := self._read_whole()):
             for table in contract.tables:
