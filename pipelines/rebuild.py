@@ -156,10 +156,10 @@ def _rebuild(
             report.quarantined_count += _set_aside(at_once, flattening)
         report.drift |= flattening.drift
     with transaction(con):
-        if contract.marks_deleted:
-            apply_deletions(con, contract)
         report.drift |= _undocumented_values(con, contract, loaded_at)
         keep_changes_of_shape(con, report.drift, seen_at=loaded_at)
+        if contract.marks_deleted:
+            apply_deletions(con, contract)
 
 
 def _cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
