@@ -107,9 +107,7 @@ def _is_rebuilt(
     before = report.quarantined_count
     try:
         with warehouse.writing("a replay", timeout_seconds=LOCK_WAIT_SECONDS) as con:
-            # A second thread would bring no speed here, and take half as much memory again.
-            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET threads = 1")
-            con.execute(f"SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
+            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
             _rebuild(con, stream, report, parts, loaded_at=loaded_at, policy=policy)
     except (duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
         if parts >= MOST_PARTS:
