@@ -96,7 +96,7 @@ def compare_and_read_again(as_of: datetime) -> run.ReconcileReport:
 
 @flow(name="reconcile")
 def reconcile(as_of: datetime | None = None) -> dict[str, Any]:
-    """Compares the mentions with the API's counts, transforms, tests, publishes, and leaves a report.
+    """Compares mentions and cases with the API's counts, transforms, tests, publishes, and leaves a report.
 
     Args:
         as_of: the run's clock, UTC; now when not given.
