@@ -33,7 +33,7 @@ ACCOUNT = 1417
 PAGE_SIZE = 100
 TRAIL = timedelta(days=28)
 OVERLAP = timedelta(minutes=15)
-STREAMS = ("topics", "tags", "mentions")
+STREAMS = ("topics", "tags", "mentions", "cases")
 HISTORY_DAYS = 60
 
 Json = dict[str, Any]
