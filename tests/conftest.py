@@ -27,6 +27,7 @@ LONGEST = (
     "test_versions_of_reference_data",
     "test_sync_goes_on_after_faults",
     "test_flow",
+    "test_reconcile_command",
     "test_every_table_equals_the_account",
     "test_backfill",
 )

@@ -93,6 +93,7 @@ def test_a_mention_that_comes_back_loses_its_mark(site: Any) -> None:
     assert deletions == [(gone, site.box.now)]
 
 
+@pytest.mark.slow
 def test_a_replay_keeps_the_marks(site: Any) -> None:
     gone, back = sorted(truth(site))[10:12]
     for unique_id in (gone, back):
@@ -154,6 +155,7 @@ def last_act(case: Any) -> int:
     return max((action["date"]["added"] for action in case["case"]["actions"]), default=0)
 
 
+@pytest.mark.slow
 def test_what_no_count_shows_of_a_case_is_found_by_the_sweep(make_site: Make) -> None:
     """Its text was edited, and a mention in it has gone; its last action is too old for a sync's first page."""
     site = make_site(mentions=500, stream_names=STREAMS, options={"social_warehouse_sweep_calls": 0})
