@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-"""What has a date added that can be asked for, and so can be backfilled."""
 HOLDER = "a backfill that loads"
 ONE_DAY = timedelta(days=1)
 MOST_HOURLY_DAYS = 92

@@ -33,13 +33,6 @@ RAW = "raw"
 HISTORY = "history"
 """Schema of what the API forgets: versions of reference data, and changes of shape."""
 
-MEMORY_LIMIT_FOR_LARGE_OBJECTS = "1GB"
-
-
-def allow_for_large_objects(con: duckdb.DuckDBPyConnection) -> None:
-    """Gives a database more memory than it usually has: it cannot spill the some thousand rows that it works on."""
-    con.execute(f"SET memory_limit = '{MEMORY_LIMIT_FOR_LARGE_OBJECTS}'")
-
 
 def known_versions(con: duckdb.DuckDBPyConnection, table: Table, keys: pa.Table) -> pa.Table:
     """The warehouse's version of some objects.

@@ -24,6 +24,7 @@ from pipelines.api import BudgetUsedUp
 from pipelines.keeping import DATASET, has_table, keep_changes_of_shape, keep_lateness, transaction
 from pipelines.source.dlt_source import cursors_alone, social_connect
 from pipelines.source.packages import PACKAGE_BYTES, PACKAGE_BYTES_WITH_PAYLOADS, LoadTally, Manner, StreamLoader
+from pipelines.warehouse import allow_for_large_objects
 from transforms.personal_data import KEEP
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def load(
     with warehouse.writer_lock("the start of a sync", timeout_seconds=lock_wait_seconds):
         recover(pipeline, warehouse)
     with warehouse.scratch() as scratch:
-        manner = Manner(scratch.connect, scratch.folder, loaded_at, policy, keeps_payloads)
+        manner = Manner(scratch.connect, allow_for_large_objects, scratch.folder, loaded_at, policy, keeps_payloads)
         loaders: list[StreamLoader | StatisticsLoader] = [
             *(StreamLoader(reader, manner) for reader in readers),
             *others,
@@ -106,7 +107,7 @@ def load(
             while not loader.is_done:
                 room = package_bytes - sum(package.byte_count for package in waiting)
                 waiting.append(loader.read(read_state(pipeline).get(loader.name, {}), most_bytes=room))
-                if not loader.is_done:
+                if not loader.is_done:  # it has stopped because the package is full: no second one of a stream waits
                     package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)
                     waiting = []
         package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)

@@ -61,16 +61,16 @@ class Comparison:
     end: datetime
     tags: tuple[str, ...]
 
-    def of(self, stream: Stream) -> pd.DataFrame:
-        """The cells that are about a stream's objects."""
-        return self.cells[self.cells["measure"].isin(measures_of(stream.name))]
+    def is_counted(self, stream: Stream) -> bool:
+        """Whether the API says how many of a stream's objects there are."""
+        return bool((self.cells["measure"] == stream.name).any())
 
     def counted(self, stream: Stream, days: Days) -> int:
         """How many of a stream's objects the API counts in some days."""
         return self._counted(stream, days, "theirs")
 
     def is_empty(self, stream: Stream, days: Days) -> bool:
-        """Whether neither side has any of a stream's objects in some days."""
+        """Whether both sides say that there are none of a stream's objects, which is counted, in some days."""
         return self.counted(stream, days) == self._counted(stream, days, "ours") == 0
 
     def _counted(self, stream: Stream, days: Days, side: str) -> int:
@@ -153,12 +153,11 @@ def reconcile_account(
         report.notices.append(f"account {account.account_id} has no mentions yet: nothing to compare")
         return report
     before = compare(warehouse, account, end=end + ONE_SECOND, day_count=day_count, notices=report.notices)
+    if before is None:
+        report.notices.append(f"account {account.account_id}: the API gives no counts, so nothing was compared or read")
+        return report
     known = _known_differences(warehouse, account.account_id, before.cells)
-    streams = [
-        stream
-        for stream in INBOX
-        if cursors[stream].refused_at != account.now and (stream.is_needed or not before.of(stream).empty)
-    ]
+    streams = [stream for stream in INBOX if cursors[stream].refused_at != account.now and before.is_counted(stream)]
     report.day_count, report.compared_count = len(before.buckets), len(before.cells)
     report.different_count = int((~before.cells["equal"]).sum())
 
@@ -201,8 +200,10 @@ def reconcile_account(
 
 def compare(
     warehouse: Warehouse, account: AccountReading, *, end: datetime, day_count: int, notices: list[str]
-) -> Comparison:
-    """Asks the API for the counts of the last days and counts the warehouse's mentions into the same days.
+) -> Comparison | None:
+    """Asks the API for the counts of the last days and counts what the warehouse has into the same days.
+
+    Gives None where the API gives no counts.
 
     Args:
         warehouse: what is compared.
@@ -225,8 +226,9 @@ def compare(
     statistics = StatisticsLoader([account], loaded_at=account.now, asked=asked_for)
     theirs = statistics.numbers(account, asked).rename(columns={"definition": "measure"})
     notices += statistics.notices
-    told = {start.to_pydatetime() for start in theirs["bucket_start_at"]}
-    buckets = sorted(told) or [asked.first_day + day * ONE_DAY for day in range(day_count)]
+    if theirs.empty:
+        return None
+    buckets = sorted({start.to_pydatetime() for start in theirs["bucket_start_at"]})
     tag_names = next(
         (
             tuple(each.segmentation.filters)
@@ -319,7 +321,7 @@ def _outcome(
                 "measure": stream.name,
                 "segment": OVERALL,
                 **{
-                    f"{name}": counts[counts["measure"] == stream.name][side].sum()
+                    name: counts[counts["measure"] == stream.name][side].sum()
                     for name, counts, side in (
                         ("theirs", before.cells, "theirs"),
                         ("ours_before", before.cells, "ours"),
@@ -330,7 +332,7 @@ def _outcome(
             }
         )
         for stream in INBOX
-        if stream.is_needed or not before.of(stream).empty
+        if before.is_counted(stream)
     ]
     rows = pd.concat([rows, *totals], ignore_index=True)
     is_of_topic = rows["measure"].str.endswith("_by_topic")

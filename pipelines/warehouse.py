@@ -32,6 +32,8 @@ SCRATCH_MEMORY_LIMIT = "144MB"
 """What the work on a package may use; beyond it, it spills to disk."""
 MEMORY_LIMIT = "104MB"
 """What the database may use while rows are loaded or looked up; beyond it, it works on disk."""
+MEMORY_LIMIT_FOR_LARGE_OBJECTS = "1GB"
+"""What either may use for objects of which it cannot hold some thousand at once otherwise."""
 
 LOADER_WAIT_SECONDS = 3600
 """How long a sync waits for the package of a backfill, and a backfill for a sync."""
@@ -321,6 +323,14 @@ class Scratch:
         con = self.database.cursor()
         con.execute("SET TimeZone = 'UTC'")
         return con
+
+
+def allow_for_large_objects(con: duckdb.DuckDBPyConnection) -> None:
+    """Gives a database more memory than it usually has, until it is closed.
+
+    It has some thousand rows in memory while it works on them, and cannot spill those.
+    """
+    con.execute(f"SET memory_limit = '{MEMORY_LIMIT_FOR_LARGE_OBJECTS}'")
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import dlt
 
 from pipelines.keeping import (
     accounts_followed,
-    allow_for_large_objects,
     keep_payloads,
     keep_versions,
     known_versions,
@@ -51,6 +50,7 @@ ROWS_PER_GROUP = 2_048
 LARGE_OBJECT_BYTES = 12_000
 """From what size on, on the average of a batch, objects want more memory, since so many rows are in it at once."""
 PACKAGE_BYTES_OF_LARGE_OBJECTS = 64_000_000
+"""The same as `PACKAGE_BYTES` where there are such objects: no more than this is ever in so many rows."""
 
 
 class LoadTally:
@@ -72,6 +72,7 @@ class Manner:
 
     Attributes:
         connect: opens a connection to an in-process database, in which a package is made.
+        allow_for_large_objects: gives the database of a connection the memory that large objects want.
         folder: where files are written; the loader links them into its own folder.
         loaded_at: start of the run, UTC.
         policy: what becomes of personal data.
@@ -79,6 +80,7 @@ class Manner:
     """
 
     connect: Callable[[], duckdb.DuckDBPyConnection]
+    allow_for_large_objects: Callable[[duckdb.DuckDBPyConnection], None]
     folder: Path
     loaded_at: datetime
     policy: Policy
@@ -121,7 +123,7 @@ class StreamLoader:
         while byte_count < most_bytes and (batch := self.reader.next_batch(state.get("cursors", {}))) is not None:
             if batch.byte_count > batch.record_count * LARGE_OBJECT_BYTES and not has_large_objects:
                 has_large_objects, most_bytes = True, min(most_bytes, PACKAGE_BYTES_OF_LARGE_OBJECTS)
-                allow_for_large_objects(flattening.con)
+                manner.allow_for_large_objects(flattening.con)
             flattening.read(
                 batch.bodies, records_path=batch.records_path, account_id=batch.account_id, given=batch.given
             )
@@ -166,7 +168,7 @@ class Package:
         """
         contract, flattening, manner = self.stream.contract, self.flattening, self.manner
         if self.has_large_objects:
-            allow_for_large_objects(con)
+            manner.allow_for_large_objects(con)
         objects = flattening.objects()
         if self.stream.keeps_versions and (accounts := self._read_whole()):
             for table in contract.tables:

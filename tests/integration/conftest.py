@@ -134,7 +134,7 @@ class _Site:
     def cases_alive(self) -> dict[str, tuple[Any, ...]]:
         """Of each case that is not marked as gone: status, sentiment, text, and the mentions in it."""
         rows = self.rows(
-            "SELECT unique_id, cases.status, message_sentiment, message_content, "
+            "SELECT unique_id, cases.status, message_sentiment, message_content,"
             " coalesce(list_sort(list(mention_unique_id) FILTER (mention_unique_id IS NOT NULL)), [])"
             " FROM cases LEFT JOIN case_linked_mentions USING (account_id, unique_id)"
             " WHERE deleted_at IS NULL GROUP BY ALL"

@@ -189,6 +189,21 @@ def test_cases_that_the_api_refuses_are_left_out(site: Any) -> None:
     assert_in_step(site)
 
 
+def test_without_counts_nothing_is_read_or_marked(make_site: Make) -> None:
+    """An account whose plan has neither statistics nor cases: then nobody knows what is gone, nor what is empty."""
+    site = make_site(mentions=60, stream_names=["topics", "tags", "mentions"])
+    site.box.behaviour = type(site.box.behaviour)(not_in_plan=frozenset({"insights/facets", "inbox/cases"}))
+    site.sync()
+    before = site.one("SELECT count(*) FROM mentions WHERE deleted_at IS NULL")
+    site.box.delete_mention(1417, min(truth(site)))
+    site.options = {"social_warehouse_sweep_calls": 200}
+    (account,) = reconciled(site).accounts
+    assert "gives no counts" in account.notices[-1]
+    assert (account.days_read_again, account.days_swept) == ({}, {})
+    assert site.one("SELECT count(*) FROM mentions WHERE deleted_at IS NULL") == before
+    assert site.rows("FROM history.days_read") == []
+
+
 @pytest.mark.slow
 def test_the_sweep_takes_the_days_in_turn(site: Any) -> None:
     site.options = {"social_warehouse_sweep_calls": 20}
