@@ -67,5 +67,6 @@ select
     priority_name,
     priority_color,
     deleted_at,
-    _loaded_at
+    _loaded_at,
+    _dlt_load_id as load_id
 from {{ source('social_connect', 'mentions') }}

@@ -1,0 +1,8 @@
+select
+    account_id,
+    unique_id,
+    action_position,
+    position,
+    id as assignee_id,
+    type as assignee_type
+from {{ source('social_connect', 'case_action_assignees') }}
