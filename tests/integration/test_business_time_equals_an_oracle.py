@@ -35,6 +35,8 @@ Span = tuple[datetime, datetime]
 
 @dataclass
 class Holiday:
+    """A local date, or part of it, without working hours."""
+
     day: date
     start: str | None = None
     end: str | None = None
@@ -52,6 +54,8 @@ class Version:
 
 @dataclass
 class Schedule:
+    """A schedule's versions, from the oldest, and its holidays."""
+
     versions: list[Version]
     holidays: list[Holiday] = field(default_factory=list)
 
@@ -484,7 +488,9 @@ def test_laws(built: Built) -> None:
     second = built.seconds([(name, b, c) for name, a, b, c in triples])
     backwards = built.seconds([(name, c, a) for name, a, b, c in triples])
     for (name, a, _, c), total, one_part, other, reverse in zip(triples, whole, first, second, backwards, strict=True):
-        assert total is not None and one_part is not None and other is not None
+        assert total is not None
+        assert one_part is not None
+        assert other is not None
         assert total == one_part + other, f"{name}: parts add up"
         assert 0 <= total <= (c - a).total_seconds(), name
         assert reverse == 0, f"{name}: an end before its start gives 0"

@@ -260,7 +260,7 @@ def rename_everything(box: Any, account_id: int, name: str) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_happens_to_the_lists(replay: _Replay, seed: int) -> None:
     """Acts drawn at random in both accounts, some between the same two looks, some undone before or after one."""
-    draw, box = random.Random(seed), replay.site.box  # noqa: S311 - drawn the same each time
+    draw, box = random.Random(seed), replay.site.box
     replay.sync(stream_names=REFERENCE)
     for _ in range(6):
         for _ in range(draw.randrange(5)):
