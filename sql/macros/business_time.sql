@@ -31,6 +31,11 @@
     )
 {%- endmacro %}
 
+{#- Whether an instant, whose clock is joined, is within the schedule's hours; null when either is unknown. -#}
+{% macro is_in_hours(name, instant) -%}
+    {{ instant }} < {{ name }}.ends_at
+{%- endmacro %}
+
 {#-
     What a model joins to find when a clock will have run so many seconds. Stretches without length never use up any.
 -#}

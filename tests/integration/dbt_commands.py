@@ -28,7 +28,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
-def dbt(warehouse: Path, *commands: list[str], seeds: Path | None = None, as_of: str | None = None) -> list[str]:
+def dbt(warehouse: Path, *commands: list[str], rules: Path | None = None, as_of: str | None = None) -> list[str]:
     """Runs commands one after the other; the plain SQL of each that compiles a query with macros and refs.
 
     Dbt's target folder is beside the warehouse file.
@@ -46,7 +46,7 @@ def dbt(warehouse: Path, *commands: list[str], seeds: Path | None = None, as_of:
         env=os.environ
         | {
             "SOCIAL_WAREHOUSE_FILE": str(warehouse),
-            "SOCIAL_WAREHOUSE_SEEDS": str(seeds or PROJECT / "seeds"),
+            "SOCIAL_WAREHOUSE_RULES": str(rules or PROJECT / "rules"),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         }
         | ({"SOCIAL_WAREHOUSE_AS_OF": as_of} if as_of else {}),

@@ -215,11 +215,11 @@ def build(folder: Path, schedules: dict[str, Schedule]) -> Built:
                 for period in each.periods
             ],
         )
-    seeds = folder / "seeds"
-    seeds.mkdir()
+    rules = folder / "rules"
+    rules.mkdir()
     for name in ("business_hours_assignments", "sla_policies"):
-        (seeds / f"{name}.csv").write_bytes((Path(__file__).parents[2] / "sql" / "seeds" / f"{name}.csv").read_bytes())
-    with (seeds / "holidays.csv").open("w", encoding="utf-8", newline="") as holidays:
+        (rules / f"{name}.csv").write_bytes((Path(__file__).parents[2] / "sql" / "rules" / f"{name}.csv").read_bytes())
+    with (rules / "holidays.csv").open("w", encoding="utf-8", newline="") as holidays:
         writer = csv.writer(holidays)
         writer.writerow(["account_id", "schedule_id", "holiday_date", "start_time", "end_time", "name"])
         for schedule_id, schedule in schedules.items():
@@ -232,7 +232,7 @@ def build(folder: Path, schedules: dict[str, Schedule]) -> Built:
         ["build", "--select", "+int_business_intervals", *without_tests],
         ["compile", "--inline", SECONDS],
         ["compile", "--inline", DUE],
-        seeds=seeds,
+        rules=rules,
         as_of="2025-06-01T00:00:00+00:00",
     )
     return Built(file, seconds_sql, due_sql)

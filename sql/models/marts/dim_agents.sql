@@ -10,7 +10,7 @@ acting as (
         arg_max(agent_name, action_at) as agent_name,
         min(action_at) as first_action_at,
         max(action_at) as last_action_at
-    from {{ ref('int_mention_actions') }}
+    from {{ ref('int_actions') }}
     where agent_id is not null
     group by account_id, agent_id
 )

@@ -1,3 +1,4 @@
+{{ incremental_by_item("'mention'") }}
 -- One row per action on a mention. `action_number` counts from the oldest, so it stays when new actions come.
 select
     actions.account_id,
@@ -13,13 +14,19 @@ select
     actions.is_reply,
     actions.is_resolve,
     actions.is_reopening,
+    actions.is_assignment,
+    actions.is_handoff,
     mentions.is_own,
     mentions.is_deleted,
     actions.action_at,
     {{ reporting_date('actions.action_at') }} as action_date,
     '{{ var("reporting_time_zone") }}' as reporting_time_zone,
+    actions.schedule_id,
+    {{ is_in_hours('at_action', 'actions.action_at') }} as is_in_business_hours,
     {{ seconds_between('mentions.published_at', 'actions.action_at') }} as since_publication_seconds
-from {{ ref('int_mention_actions') }} as actions
+from {{ ref('int_actions') }} as actions
 left join {{ ref('fct_mentions') }} as mentions
     on actions.account_id = mentions.account_id
     and actions.unique_id = mentions.unique_id
+{{ business_clock('at_action', 'actions.account_id', 'actions.schedule_id', 'actions.action_at') }}
+where actions.object = 'mention' and {{ is_touched("'mention'", 'actions') }}

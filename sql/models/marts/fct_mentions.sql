@@ -1,16 +1,22 @@
+{{ incremental_by_item("'mention'") }}
 -- One row per mention, alive or deleted. Null: has not happened or cannot be known. 0: happened at once.
 with mentions as (
     select
         *,
-        coalesce(published_at, added_at) as mention_at,
+        coalesce(published_at, added_at) as item_at,
         concat(message_title, message_content, message_stripped_content) <> '' as has_text,
         coalesce(is_author_managed, false) as is_own,
         deleted_at is not null as is_deleted
     from {{ ref('stg_mentions') }}
+    where {{ is_touched("'mention'") }}
 ),
 
-events as (
-    select * from {{ ref('int_mention_first_events') }}
+states as (
+    {{ item_states('mention') }}
+),
+
+ownership as (
+    {{ item_ownership('mention') }}
 )
 
 select
@@ -31,46 +37,9 @@ select
     mentions.priority_name,
     mentions.handled_by_type,
     mentions.permalink,
-
-    mentions.is_own,
-    mentions.is_deleted,
     mentions.has_text,
     mentions.published_at is null and not mentions.has_text as is_stripped,
-    coalesce(events.reply_count > 0, false) as has_reply,
-    coalesce(events.resolve_count > 0, false) as has_resolve,
-    coalesce(events.first_action_at < mentions.published_at, false) as is_negative_interval,
-    not mentions.is_own and not mentions.is_deleted as is_in_response_metrics,
-
-    mentions.published_at,
-    mentions.added_at,
-    mentions.mention_at,
-    {{ reporting_date('mentions.mention_at') }} as mention_date,
-    '{{ var("reporting_time_zone") }}' as reporting_time_zone,
-    events.first_action_at,
-    events.first_reply_at,
-    events.first_human_reply_at,
-    events.first_resolved_at,
-    events.last_action_at,
-    mentions.deleted_at,
-    events.first_reply_actor_kind,
-    events.first_human_reply_agent_id,
-
-    {{ seconds_between('mentions.published_at', 'events.first_action_at') }} as first_action_seconds,
-    {{ seconds_between('mentions.published_at', 'events.first_reply_at') }} as first_response_seconds,
-    {{ seconds_between('mentions.published_at', 'events.first_human_reply_at') }} as first_human_response_seconds,
-    {{ seconds_between('mentions.published_at', 'events.first_resolved_at') }} as resolve_seconds,
-    mentions.response_time_seconds as api_response_time_seconds,
-    mentions.response_time_business_hours_seconds as api_response_time_business_hours_seconds,
-    mentions.resolve_time_seconds as api_resolve_time_seconds,
-    mentions.resolve_time_business_hours_seconds as api_resolve_time_business_hours_seconds,
-    mentions.handle_time_seconds as api_handle_time_seconds,
-
-    coalesce(events.action_count, 0) as action_count,
-    coalesce(events.reply_count, 0) as reply_count,
-    coalesce(events.human_reply_count, 0) as human_reply_count,
-    coalesce(events.resolve_count, 0) as resolve_count,
-    coalesce(events.reopening_count, 0) as reopening_count
+    {{ item_flags('mentions') }},
+    {{ item_measures('mentions', 'mention') }}
 from mentions
-left join events
-    on mentions.account_id = events.account_id
-    and mentions.unique_id = events.unique_id
+{{ join_item_measures('mentions', 'mention') }}

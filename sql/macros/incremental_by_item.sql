@@ -1,0 +1,89 @@
+{#-
+    Incremental builds. An item's rows are made anew, all of them, when the item has been touched since the last build
+    that succeeded (int_touched_items), and stay as they are when it has not. Which loads and deletions are built is
+    kept in two tables that no model makes: they are written when all models have been built, so that what a build that
+    failed has not done is done by the next.
+-#}
+
+{#-
+    The configuration of a model whose rows belong to items. Rows of touched items go before their new ones come.
+    `object` says which items, in SQL: a model of mentions only has no column that does.
+-#}
+{% macro incremental_by_item(object='built.object') -%}
+    {{ config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook='{{ forget_touched(this, "' ~ object ~ '") }}',
+    ) }}
+{#- Said when the project is read only: a unit test has no such input. -#}
+{% if not execute %}-- depends_on: {{ ref('int_touched_items') }}{% endif %}
+{%- endmacro %}
+
+{% macro forget_touched(relation, object) -%}
+    {%- if is_incremental() -%}
+        delete from {{ relation }} as built
+        using {{ ref('int_touched_items') }} as touched
+        where
+            built.account_id = touched.account_id
+            and built.unique_id = touched.unique_id
+            and {{ object }} = touched.object
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether a row's item is to be built: any is, unless the build is incremental. -#}
+{% macro is_touched(object, relation=none) -%}
+    {%- set prefix = relation ~ '.' if relation else '' -%}
+    {#- `this` is none in a unit test. -#}
+    {%- if this is not none and is_incremental() -%}
+        ({{ prefix }}account_id, {{ object }}, {{ prefix }}unique_id)
+        in (select (account_id, object, unique_id) from {{ ref('int_touched_items') }})
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro built_loads() -%} intermediate.built_loads {%- endmacro %}
+{% macro built_deletions() -%} intermediate.built_deletions {%- endmacro %}
+
+{#- Before a build: the two tables are there. -#}
+{% macro make_ledger() %}
+    {%- if execute %}
+create schema if not exists intermediate;
+create table if not exists {{ built_loads() }} (load_id varchar);
+create table if not exists {{ built_deletions() }} (
+    account_id varchar,
+    object varchar,
+    unique_id varchar,
+    deleted_at timestamp with time zone,
+    restored_at timestamp with time zone
+);
+    {%- endif %}
+{% endmacro %}
+
+{#- After a build: what was loaded before it is built now, if every model that goes by it has been. -#}
+{% macro keep_ledger(results) %}
+    {%- if execute -%}
+        {%- set done = [] -%}
+        {%- for result in results if result.status == 'success' -%}
+            {%- do done.append(result.node.unique_id) -%}
+        {%- endfor -%}
+        {%- set left_out = [] -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.unique_id not in done -%}
+            {%- if node.config.materialized == 'incremental' or node.name == 'int_touched_items' -%}
+                {%- do left_out.append(node.name) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- if not left_out %}
+create or replace table {{ built_loads() }} as
+select distinct load_id from {{ builtins.ref('int_items') }} where load_id is not null;
+create or replace table {{ built_deletions() }} as
+select * from {{ builtins.ref('stg_deletions') }};
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- The schedules that the user's file assigns to a kind of thing. -#}
+{% macro assigned_hours(scope) -%}
+    (select * from {{ ref('stg_business_hours_assignments') }} where scope = '{{ scope }}')
+{%- endmacro %}

@@ -1,0 +1,123 @@
+{{ incremental_by_item() }}
+-- One row per action on a mention or a case. What counts as a reply, a resolve, a reopening and an assignment is said
+-- here and nowhere else, and whose business hours an action is measured in.
+with actions as (
+    select 'mention' as object, * from {{ ref('stg_mention_actions') }}
+    where {{ is_touched("'mention'") }}
+    union all by name
+    select 'case' as object, * from {{ ref('stg_case_actions') }}
+    where {{ is_touched("'case'") }}
+),
+
+assignees as (
+    select
+        'mention' as object,
+        account_id,
+        unique_id,
+        action_position,
+        list_sort(list(assignee_id) filter (assignee_type = 'user')) as agent_ids,
+        list_sort(list(assignee_id) filter (assignee_type = 'team')) as team_ids
+    from {{ ref('stg_mention_action_assignees') }}
+    where {{ is_touched("'mention'") }}
+    group by account_id, unique_id, action_position
+    union all
+    select
+        'case' as object,
+        account_id,
+        unique_id,
+        action_position,
+        list_sort(list(assignee_id) filter (assignee_type = 'user')) as agent_ids,
+        list_sort(list(assignee_id) filter (assignee_type = 'team')) as team_ids
+    from {{ ref('stg_case_action_assignees') }}
+    where {{ is_touched("'case'") }}
+    group by account_id, unique_id, action_position
+),
+
+numbered as (
+    select
+        actions.account_id,
+        actions.object,
+        actions.unique_id,
+        row_number() over in_order as action_number,
+        actions.type as action_type,
+        actions.user_id as agent_id,
+        actions.user_name as agent_name,
+        case when actions.user_id is null then 'automation' else 'human' end as actor_kind,
+        case when actions.type = 'status' then actions.metadata_status end as status_set,
+        actions.metadata_priority as priority_set,
+        case when actions.type = 'assign' then coalesce(assignees.agent_ids, []) end as assigned_agent_ids,
+        case when actions.type = 'assign' then coalesce(assignees.team_ids, []) end as assigned_team_ids,
+        last_value(case when actions.type = 'status' then actions.metadata_status end ignore nulls)
+            over earlier as previous_status_set,
+        last_value(assignees.agent_ids ignore nulls) over earlier as previous_agent_ids,
+        -- An assign action that names nobody takes an assignment away; where nobody has been named before, it is an
+        -- assignment of the time when the API did not tell to whom.
+        actions.type is not distinct from 'assign' and (
+            assignees.unique_id is not null
+            or coalesce(bool_or(assignees.unique_id is not null) over earlier, false) is false
+        ) as is_assignment,
+        actions.added_at as action_at
+    from actions
+    left join assignees
+        on actions.account_id = assignees.account_id
+        and actions.object = assignees.object
+        and actions.unique_id = assignees.unique_id
+        and actions.position = assignees.action_position
+    -- The API lists the newest first, so of two actions in one second the one further down came first.
+    window
+        in_order as (
+            partition by actions.account_id, actions.object, actions.unique_id
+            order by actions.added_at, actions.position desc
+        ),
+        earlier as (
+            partition by actions.account_id, actions.object, actions.unique_id
+            order by actions.added_at, actions.position desc
+            rows between unbounded preceding and 1 preceding
+        )
+)
+
+select
+    numbered.account_id,
+    numbered.object,
+    numbered.unique_id,
+    numbered.action_number,
+    numbered.action_type,
+    numbered.agent_id,
+    numbered.agent_name,
+    numbered.actor_kind,
+    numbered.status_set,
+    numbered.priority_set,
+    numbered.assigned_agent_ids,
+    numbered.assigned_team_ids,
+    numbered.action_type is not distinct from 'reply' as is_reply,
+    numbered.status_set is not distinct from 'done' as is_resolve,
+    coalesce(numbered.status_set <> 'done' and numbered.previous_status_set = 'done', false) as is_reopening,
+    numbered.is_assignment,
+    coalesce(len(numbered.assigned_agent_ids) > 0 and numbered.assigned_agent_ids <> numbered.previous_agent_ids, false)
+        as is_handoff,
+    numbered.action_at,
+    coalesce(
+        of_agents.schedule_id, told.schedule_id, of_teams.schedule_id, of_topics.schedule_id, of_accounts.schedule_id
+    ) as schedule_id
+from numbered
+asof left join {{ ref('int_agent_schedules') }} as told
+    on numbered.account_id = told.account_id
+    and numbered.agent_id = told.agent_id
+    and numbered.action_at >= told.valid_from
+left join {{ ref('int_items') }} as items
+    on numbered.account_id = items.account_id
+    and numbered.object = items.object
+    and numbered.unique_id = items.unique_id
+left join {{ assigned_hours('agent') }} as of_agents
+    on numbered.account_id = of_agents.account_id
+    and numbered.agent_id = of_agents.scope_id
+left join {{ ref('int_agent_team_schedules') }} as of_teams
+    on numbered.account_id = of_teams.account_id
+    and numbered.agent_id = of_teams.agent_id
+    and numbered.action_at >= of_teams.valid_from
+    and numbered.action_at < of_teams.valid_to
+left join {{ assigned_hours('topic') }} as of_topics
+    on items.account_id = of_topics.account_id
+    and items.topic_id = of_topics.scope_id
+left join {{ assigned_hours('account') }} as of_accounts
+    on numbered.account_id = of_accounts.account_id

@@ -1,0 +1,113 @@
+{{ incremental_by_item() }}
+-- One row per mention or case and stretch of time in which its status, and whether an agent had it, stayed the same.
+with items as (
+    select
+        items.account_id,
+        items.object,
+        items.unique_id,
+        items.added_at,
+        -- The inbox gives what comes in as new. Where no action tells of a status, it has always been as it is.
+        case when events.status_change_count > 0 then 'new' else coalesce(items.status, 'new') end as first_status
+    from {{ ref('int_items') }} as items
+    left join {{ ref('int_item_events') }} as events
+        on items.account_id = events.account_id
+        and items.object = events.object
+        and items.unique_id = events.unique_id
+    where items.added_at is not null and {{ is_touched('items.object', 'items') }}
+),
+
+turns as (
+    select
+        account_id,
+        object,
+        unique_id,
+        0 as action_number,
+        added_at as turned_at,
+        first_status as status_set,
+        false as is_owned_set,
+        null as agent_id,
+        null as actor_kind,
+        null as schedule_id
+    from items
+    union all
+    select
+        actions.account_id,
+        actions.object,
+        actions.unique_id,
+        actions.action_number,
+        actions.action_at as turned_at,
+        actions.status_set,
+        len(actions.assigned_agent_ids) > 0 as is_owned_set,
+        actions.agent_id,
+        actions.actor_kind,
+        actions.schedule_id
+    from {{ ref('int_actions') }} as actions
+    where
+        (actions.status_set is not null or actions.assigned_agent_ids is not null)
+        and actions.action_at is not null
+        and {{ is_touched('actions.object', 'actions') }}
+        -- Only of items that are there: an action's item may be set aside.
+        and exists (
+            select 1 from items
+            where
+                items.account_id = actions.account_id
+                and items.object = actions.object
+                and items.unique_id = actions.unique_id
+        )
+),
+
+states as (
+    select
+        *,
+        last_value(status_set ignore nulls) over so_far as status,
+        last_value(is_owned_set ignore nulls) over so_far as is_owned
+    from turns
+    window so_far as (
+        partition by account_id, object, unique_id
+        order by action_number
+        rows between unbounded preceding and current row
+    )
+),
+
+compared as (
+    select
+        *,
+        lag(status) over in_order as previous_status,
+        lag(is_owned) over in_order as was_owned
+    from states
+    window in_order as (partition by account_id, object, unique_id order by action_number)
+),
+
+changed as (
+    select
+        *,
+        row_number() over in_order as interval_number,
+        count(*) filter (where status is distinct from previous_status) over in_order as status_number,
+        lead(turned_at) over in_order as ended_at,
+        lead(action_number) over in_order as ending_action_number,
+        lead(agent_id) over in_order as ended_by_agent_id,
+        lead(actor_kind) over in_order as ended_by_actor_kind,
+        lead(schedule_id) over in_order as schedule_id_of_end
+    from compared
+    where status is distinct from previous_status or is_owned is distinct from was_owned
+    window in_order as (partition by account_id, object, unique_id order by action_number)
+)
+
+select
+    account_id,
+    object,
+    unique_id,
+    interval_number,
+    status_number,
+    status,
+    is_owned,
+    turned_at as started_at,
+    ended_at,
+    agent_id as started_by_agent_id,
+    actor_kind as started_by_actor_kind,
+    ending_action_number,
+    ended_by_agent_id,
+    ended_by_actor_kind,
+    schedule_id_of_end as schedule_id,
+    {{ seconds_between('turned_at', 'ended_at') }} as interval_seconds
+from changed

@@ -1,0 +1,28 @@
+-- One row per item whose rows have come, or whose mark of deletion has changed, since the last build that succeeded.
+with loaded as (
+    select account_id, object, unique_id
+    from {{ ref('int_items') }}
+    where load_id is null or load_id not in (select load_id from {{ built_loads() }})
+),
+
+marks as (
+    (select * from {{ ref('stg_deletions') }} except select * from {{ built_deletions() }})
+    union
+    (select * from {{ built_deletions() }} except select * from {{ ref('stg_deletions') }})
+),
+
+-- A case's waits end with replies to its mentions.
+cases_of_loaded as (
+    select cases.account_id, 'case' as object, cases.unique_id
+    from {{ ref('stg_case_linked_mentions') }} as cases
+    inner join loaded
+        on cases.account_id = loaded.account_id
+        and cases.mention_unique_id = loaded.unique_id
+        and loaded.object = 'mention'
+)
+
+select account_id, object, unique_id from loaded
+union
+select account_id, object, unique_id from marks
+union
+select account_id, object, unique_id from cases_of_loaded
