@@ -76,9 +76,9 @@ create table if not exists {{ built_deletions() }} (
         {%- endfor -%}
         {%- if not left_out %}
 create or replace table {{ built_loads() }} as
-select distinct load_id from {{ builtins.ref('int_items') }} where load_id is not null;
+select distinct load_id from intermediate.int_items where load_id is not null;
 create or replace table {{ built_deletions() }} as
-select * from {{ builtins.ref('stg_deletions') }};
+select * from staging.stg_deletions;
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
