@@ -178,7 +178,7 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
     settings = read_settings()
     with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
         report = run.reconcile(settings, as_of=as_of, max_requests=max_requests, progress=progress)
-        run.transform(settings)
+        run.transform(settings, as_of=as_of)
         run.publish(settings)
     if as_json:
         _print_json(report.as_json())
@@ -239,7 +239,7 @@ def backfill(
         )
         if not is_dry_run and Warehouse(settings.social_warehouse_home).file.exists():
             progress.step("transform, test and publish")
-            run.transform(settings)
+            run.transform(settings, as_of=as_of)
             run.publish(settings)
     if as_json:
         _print_json(report.as_json())
@@ -283,8 +283,9 @@ def replay(as_of: datetime | None, streams: Sequence[str] | None, as_json: bool)
 
 
 @cli.command()
+@as_of
 @as_json
-def transform(as_json: bool) -> None:
+def transform(as_of: datetime | None, as_json: bool) -> None:
     """Builds and tests the models from the tables that are there, without a request to the API.
 
     \b
@@ -293,7 +294,7 @@ def transform(as_json: bool) -> None:
     """
     settings = read_settings()
     with log_to(settings):
-        report = run.transform(settings)
+        report = run.transform(settings, as_of=as_of)
     if as_json:
         _print_json(vars(report))
     else:

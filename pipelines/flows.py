@@ -52,9 +52,9 @@ def extract_and_load(as_of: datetime, stream_names: list[str] | None) -> run.Ext
 
 
 @task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
-def transform_and_test() -> TransformReport:
+def transform_and_test(as_of: datetime) -> TransformReport:
     """Builds and tests the models. Safe to repeat: they are rebuilt from the tables."""
-    return run.transform(read_settings())
+    return run.transform(read_settings(), as_of=as_of)
 
 
 @task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
@@ -77,7 +77,7 @@ def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -
     started = datetime.now(UTC)
     as_of = as_of or started
     extraction = extract_and_load(as_of, stream_names)
-    transformed = transform_and_test()
+    transformed = transform_and_test(as_of)
     published_bytes = publish()
     report = run.SyncReport(
         as_of, extraction, transformed, published_bytes, round((datetime.now(UTC) - started).total_seconds(), 1)
@@ -104,8 +104,9 @@ def reconcile(as_of: datetime | None = None) -> dict[str, Any]:
     Returns:
         The report in plain values.
     """
-    report = compare_and_read_again(as_of or datetime.now(UTC))
-    transform_and_test()
+    as_of = as_of or datetime.now(UTC)
+    report = compare_and_read_again(as_of)
+    transform_and_test(as_of)
     publish()
     create_markdown_artifact(
         report.as_markdown(),

@@ -400,3 +400,31 @@ def make_table(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[Column,
     con.execute(f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(declared)})")
     for column in declared:
         con.execute(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {column}")
+
+
+BUILT_WITH = "intermediate.built_with"
+"""Table of one row: what the models were built with last, in full."""
+
+
+def built_with(con: duckdb.DuckDBPyConnection) -> str | None:
+    """The fingerprint of what the models were built with; None when they are to be built in full."""
+    if not has_table(con, *BUILT_WITH.split(".")):
+        return None
+    row: tuple[str | None] | None = con.execute(f"SELECT fingerprint FROM {BUILT_WITH}").fetchone()
+    return None if row is None else row[0]
+
+
+def keep_built_with(con: duckdb.DuckDBPyConnection, fingerprint: str | None) -> None:
+    """Keeps the fingerprint of what the models have been built with; None has them built in full the next time."""
+    con.execute("CREATE SCHEMA IF NOT EXISTS intermediate")
+    con.execute(f"CREATE OR REPLACE TABLE {BUILT_WITH} AS SELECT $1::VARCHAR AS fingerprint", [fingerprint])
+
+
+def versions_fingerprint(con: duckdb.DuckDBPyConnection) -> str:
+    """What the versions are that rows of unchanged items are made from: of users, their teams, and schedules."""
+    prints = []
+    for name in ("users", "team_members", "business_hours_schedules", "business_hours_periods"):
+        if has_table(con, HISTORY, name):
+            query = f"SELECT count(*), bit_xor(hash(version)) FROM {HISTORY}.{name} AS version"
+            prints += con.execute(query).fetchall()
+    return str(prints)

@@ -20,6 +20,7 @@ from pipelines.keeping import (
     RAW,
     apply_deletions,
     has_table,
+    keep_built_with,
     keep_changes_of_shape,
     known_versions,
     make_table,
@@ -129,6 +130,7 @@ def _rebuild(
 ) -> None:
     contract = stream.contract
     report.record_counts[stream.name] = 0
+    keep_built_with(con, None)  # which rows are new is told by loads, and none of these comes with one
     with transaction(con):
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {DATASET}")
         for table in contract.tables:

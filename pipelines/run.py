@@ -179,7 +179,7 @@ def sync(
         settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress
     )
     progress.step("transform and test")
-    transformed = transform(settings)
+    transformed = transform(settings, as_of=as_of)
     progress.step("publish")
     published_bytes = publish(settings)
     return SyncReport(as_of, extraction, transformed, published_bytes, round(time.monotonic() - started, 1))
@@ -651,8 +651,12 @@ def _noted_mentions(
         return noted_mentions(con, account_id, after, at_most=settings.social_connect_context_calls)
 
 
-def transform(settings: Settings) -> TransformReport:
+def transform(settings: Settings, *, as_of: datetime | None = None) -> TransformReport:
     """Builds and tests the models in the work file.
+
+    Args:
+        settings: the options.
+        as_of: the instant that ages and open items are reckoned to, UTC; now when not given.
 
     Raises:
         pipelines.warehouse.WarehouseBusy: another run writes.
@@ -666,7 +670,12 @@ def transform(settings: Settings) -> TransformReport:
     with warehouse.writer_lock("a transform", timeout_seconds=LOCK_WAIT_SECONDS):
         with warehouse.connect():
             pass  # says clearly that there is nothing to transform, before dbt makes an empty file
-        report = build(warehouse, reporting_time_zone=settings.social_warehouse_reporting_time_zone)
+        report = build(
+            warehouse,
+            reporting_time_zone=settings.social_warehouse_reporting_time_zone,
+            as_of=as_of or datetime.now(UTC),
+            rules_folder=settings.social_warehouse_rules,
+        )
         warehouse.mark_tested()
         return report
 

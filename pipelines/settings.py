@@ -118,6 +118,13 @@ class Settings(BaseSettings):
         ),
     )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
+    social_warehouse_rules: Path | None = Field(
+        None,
+        description=(
+            "Folder of your rules for metrics: holidays, whose business hours count, targets (docs/rules.md). Default:"
+            " `rules` in SOCIAL_WAREHOUSE_HOME."
+        ),
+    )
     social_warehouse_reporting_time_zone: str = Field(
         "UTC", description="IANA time zone in which reports cut their days."
     )

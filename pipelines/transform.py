@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.keeping import built_with, keep_built_with, versions_fingerprint
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
+
+    from dbt.artifacts.schemas.run import RunExecutionResult
 
     from pipelines.warehouse import Warehouse
 
 SQL_FOLDER = Path(__file__).parents[1] / "sql"
+RULES_FOLDER = SQL_FOLDER / "rules"
+"""The files of rules as the project has them: their columns, and no row."""
 
 
 class TestsFailed(Exception):
@@ -34,16 +43,25 @@ class TransformReport:
     passed_test_count: int
     warnings: tuple[str, ...]
     seconds: float
+    is_full_refresh: bool
+    """Whether all rows were built anew; else those of items that had changed since the last transform."""
 
 
-def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformReport:
+def transform(
+    warehouse: Warehouse, *, reporting_time_zone: str, as_of: datetime, rules_folder: Path | None = None
+) -> TransformReport:
     """Builds and tests every model in the work file. The caller holds the writer lock.
 
-    Unit tests of the models are left to the project's own tests: they do not depend on the data.
+    Rows of items that have not changed since the last transform stay as they are, unless something else has that they
+    are made from: the models, the rules, the reporting zone, the versions of users and schedules. Then all are built
+    anew. Unit tests of the models are left to the project's own tests: they do not depend on the data.
 
     Args:
         warehouse: where the work file and dbt's own folder are.
         reporting_time_zone: IANA zone in which days are cut.
+        as_of: the instant that ages and open items are reckoned to, UTC.
+        rules_folder: where the user's files of rules are; in the warehouse's own folder when not given. Those that are
+            not there are made, without a row.
 
     Raises:
         TestsFailed: a data test failed; its text names the tests.
@@ -53,6 +71,11 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - as above
 
     dbt_folder = warehouse.dbt_folder.resolve()
+    rules_folder = (rules_folder or warehouse.rules_folder).resolve()
+    make_rules(rules_folder)
+    with warehouse.connect() as con:
+        fingerprint = _fingerprint(rules_folder, reporting_time_zone, versions_fingerprint(con))
+        is_full_refresh = built_with(con) != fingerprint
     arguments = [
         "build",
         *("--exclude-resource-type", "unit_test"),
@@ -60,6 +83,7 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
         # dbt takes a relative path for one inside the project.
         *("--target-path", str(dbt_folder / "target"), "--log-path", str(dbt_folder / "logs")),
         *("--vars", f"{{reporting_time_zone: '{reporting_time_zone}'}}"),
+        *(("--full-refresh",) if is_full_refresh else ()),
         "--quiet",
         *("--log-level", "none", "--log-level-file", "none"),
         "--no-use-colors",
@@ -69,12 +93,18 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
     with (
         _environment(
             SOCIAL_WAREHOUSE_FILE=str(warehouse.file.resolve()),
+            SOCIAL_WAREHOUSE_RULES=str(rules_folder),
+            SOCIAL_WAREHOUSE_AS_OF=as_of.isoformat(),
             DBT_SEND_ANONYMOUS_USAGE_STATS="false",
             DO_NOT_TRACK="1",
         ),
-        warehouse.connect(read_only=False),
+        warehouse.connect(read_only=False) as con,
     ):
+        if is_full_refresh:
+            keep_built_with(con, None)  # until all is built
         outcome = dbtRunner().invoke(arguments)
+        if isinstance(outcome.result, RunExecutionResult) and _all_built(outcome.result):
+            keep_built_with(con, fingerprint)
     if not isinstance(outcome.result, RunExecutionResult):
         raise TransformFailed(f"dbt could not start: {outcome.exception}")
     compiled = dbt_folder / "target" / "compiled"
@@ -94,11 +124,41 @@ def transform(warehouse: Warehouse, *, reporting_time_zone: str) -> TransformRep
             f" Their SQL is in {compiled}: run it on {warehouse.file} to see the rows."
         )
     return TransformReport(
-        model_count=len(by_status.get("success", [])),
+        model_count=sum(str(each.node.resource_type) == "model" for each in outcome.result.results),
         passed_test_count=len(by_status.get("pass", [])),
         warnings=tuple(by_status.get("warn", [])),
         seconds=round(outcome.result.elapsed_time, 1),
+        is_full_refresh=is_full_refresh,
     )
+
+
+def make_rules(folder: Path) -> None:
+    """Makes the files of rules that are not there, without a row; those that are there stay as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in RULES_FOLDER.glob("*.csv"):
+        if not (folder / file.name).exists():
+            shutil.copyfile(file, folder / file.name)
+
+
+def _fingerprint(rules_folder: Path, reporting_time_zone: str, versions: str) -> str:
+    """What rows of items that have not changed depend on."""
+    project = (
+        file
+        for folder in ("models", "macros")
+        for file in sorted((SQL_FOLDER / folder).rglob("*"))
+        if file.suffix in {".sql", ".yml"}
+    )
+    rules = (rules_folder / file.name for file in sorted(RULES_FOLDER.glob("*.csv")))
+    made_of = hashlib.sha256(f"{reporting_time_zone}\n{versions}\n".encode())
+    for file in (SQL_FOLDER / "dbt_project.yml", *project, *rules):
+        made_of.update(f"{file.name}\n".encode() + file.read_bytes())
+    return made_of.hexdigest()
+
+
+def _all_built(result: RunExecutionResult) -> bool:
+    """Whether every model was built, whatever the tests found."""
+    models = [each for each in result.results if str(each.node.resource_type) == "model"]
+    return all(str(each.status) == "success" for each in models)
 
 
 @contextmanager

@@ -78,6 +78,11 @@ class Warehouse:
         return self.home / "dbt"
 
     @property
+    def rules_folder(self) -> Path:
+        """The user's files of rules: holidays, whose hours, targets."""
+        return self.home / "rules"
+
+    @property
     def logs_folder(self) -> Path:
         """Log files, one per day."""
         return self.home / "logs"

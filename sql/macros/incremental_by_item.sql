@@ -46,12 +46,13 @@
 {% macro built_loads() -%} intermediate.built_loads {%- endmacro %}
 {% macro built_deletions() -%} intermediate.built_deletions {%- endmacro %}
 
-{#- Before a build: the two tables are there. -#}
+{#- Before a build: the two tables are there, and empty before a full one. -#}
 {% macro make_ledger() %}
     {%- if execute %}
+        {%- set make = 'create or replace table' if flags.FULL_REFRESH else 'create table if not exists' %}
 create schema if not exists intermediate;
-create table if not exists {{ built_loads() }} (load_id varchar);
-create table if not exists {{ built_deletions() }} (
+{{ make }} {{ built_loads() }} (load_id varchar);
+{{ make }} {{ built_deletions() }} (
     account_id varchar,
     object varchar,
     unique_id varchar,
@@ -76,7 +77,7 @@ create table if not exists {{ built_deletions() }} (
         {%- endfor -%}
         {%- if not left_out %}
 create or replace table {{ built_loads() }} as
-select distinct load_id from intermediate.int_items where load_id is not null;
+select distinct coalesce(load_id, '') as load_id from intermediate.int_items;
 create or replace table {{ built_deletions() }} as
 select * from staging.stg_deletions;
         {%- endif -%}

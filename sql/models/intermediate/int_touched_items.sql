@@ -2,7 +2,8 @@
 with loaded as (
     select account_id, object, unique_id
     from {{ ref('int_items') }}
-    where load_id is null or load_id not in (select load_id from {{ built_loads() }})
+    -- What was made from payloads has no load; the build after it is a full one.
+    where coalesce(load_id, '') not in (select load_id from {{ built_loads() }})
 ),
 
 marks as (
