@@ -1,0 +1,485 @@
+"""Every metric of mentions and cases, against what plain Python makes of the sandbox's own objects.
+
+The history has reopenings, bots, private messages, stripped tweets, an agent who changes the schedule, a schedule that
+is edited, a holiday and both clock changes of a year. It is read and transformed three times as it goes on, so what is
+compared was built incrementally.
+"""
+
+# ruff: noqa: S608 - names of tables come from the catalogue
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from pipelines import run
+from test_business_time_equals_an_oracle import Holiday, Schedule, Version, stretches, worked
+
+if TYPE_CHECKING:
+    from pipelines.transform import TransformReport
+
+Json = dict[str, Any]
+Key = tuple[str, str, str]
+
+pytestmark = pytest.mark.slow
+
+ACCOUNT = 1417
+START = datetime(2025, 4, 20, tzinfo=UTC)
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+CHRISTMAS = date(2025, 12, 25)
+TABLES = ("fct_mentions", "fct_cases", "fct_status_intervals", "fct_assignments", "fct_replies", "fct_mention_actions")
+
+
+@dataclass
+class _History:
+    """What a test has done to the sandbox, and the warehouse that followed it."""
+
+    site: Any
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    schedule_of_user: dict[str, list[tuple[datetime, str | None]]] = field(default_factory=dict)
+    topic_schedule: dict[str, str] = field(default_factory=dict)
+    account_schedule: str = ""
+    _stretches: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+
+    def business_seconds(self, schedule_id: str | None, start: datetime | None, end: datetime | None) -> int | None:
+        if schedule_id is None or start is None or end is None:
+            return None
+        if schedule_id not in self._stretches:
+            self._stretches[schedule_id] = stretches(self.schedules[schedule_id], date(2025, 4, 1), date(2026, 5, 1))
+        return worked(self._stretches[schedule_id], start, end) if start < end else 0
+
+    def hours_of(self, user_id: str | None, at: datetime, topic_id: str) -> str | None:
+        """In whose hours what a user did is measured."""
+        told = None
+        for since, schedule_id in self.schedule_of_user.get(user_id or "", []):
+            if since <= at:
+                told = schedule_id
+        return told or self.topic_schedule.get(topic_id) or self.account_schedule
+
+    @property
+    def rows(self) -> Callable[..., list[tuple[Any, ...]]]:
+        return self.site.rows  # type: ignore[no-any-return]
+
+
+def seconds(start: datetime | None, end: datetime | None) -> int | None:
+    return None if start is None or end is None else max(0, int((end - start).total_seconds()))
+
+
+def instant(value: int | None) -> datetime | None:
+    return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+@dataclass
+class _Action:
+    kind: str
+    at: datetime
+    user_id: str | None
+    status: str | None
+    agents: list[str] | None
+    teams: list[str] | None
+    hours: str | None
+
+    @property
+    def by(self) -> str:
+        return "human" if self.user_id else "automation"
+
+
+def actions_of(history: _History, item: Json) -> list[_Action]:
+    """From the oldest; of two in one second, the one that the API lists further down came first."""
+    listed = list(enumerate(item.get("actions") or []))
+    made = []
+    for _, each in sorted(listed, key=lambda one: (one[1]["date"]["added"], -one[0])):
+        metadata = each.get("metadata") or {}
+        user_id = (each.get("user") or {}).get("id")
+        at = datetime.fromtimestamp(each["date"]["added"], UTC)
+        named = metadata.get("assignees") or []
+        is_assign = each["type"] == "assign"
+        made.append(
+            _Action(
+                kind=each["type"],
+                at=at,
+                user_id=user_id,
+                status=metadata.get("status") if each["type"] == "status" else None,
+                agents=sorted(one["id"] for one in named if one["type"] == "user") if is_assign else None,
+                teams=sorted(one["id"] for one in named if one["type"] == "team") if is_assign else None,
+                hours=history.hours_of(user_id, at, str(item["topic"]["id"])),
+            )
+        )
+    return made
+
+
+def total(values: Iterable[int | None]) -> int | None:
+    """The sum; null when a part is, or when there is none."""
+    known = list(values)
+    return None if not known or None in known else sum(value for value in known if value is not None)
+
+
+@dataclass
+class _Spell:
+    status: str
+    is_owned: bool
+    start: datetime
+    end: datetime | None = None
+    hours: str | None = None
+
+
+def spells_of(item: Json, actions: list[_Action], *, by_status_only: bool) -> list[_Spell]:
+    told = any(action.status for action in actions)
+    current = _Spell("new" if told else item["status"], False, datetime.fromtimestamp(item["date"]["added"], UTC))  # noqa: FBT003
+    spells = [current]
+    for action in actions:
+        status = action.status or current.status
+        is_owned = current.is_owned if action.agents is None else bool(action.agents)
+        if (status, is_owned if not by_status_only else None) != (
+            current.status,
+            current.is_owned if not by_status_only else None,
+        ):
+            current.end, current.hours = action.at, action.hours
+            current = _Spell(status, is_owned, action.at)
+            spells.append(current)
+        current.is_owned = is_owned
+    return spells
+
+
+def expected_fact(history: _History, item: Json) -> Json:
+    """The measures of a mention or a case, from its JSON."""
+    actions = actions_of(history, item)
+    published = instant(item["date"].get("published"))
+    replies = [each for each in actions if each.kind == "reply"]
+    human = [each for each in replies if each.user_id]
+    resolves = [each for each in actions if each.status == "done"]
+    assigned: list[_Action] = []
+    somebody_was_named = False
+    handoffs, last_agents = 0, None
+    for each in actions:
+        if each.kind != "assign":
+            continue
+        names_somebody = bool(each.agents or each.teams)
+        if names_somebody or not somebody_was_named:
+            assigned.append(each)
+        somebody_was_named |= names_somebody
+        if each.agents:
+            handoffs += last_agents is not None and each.agents != last_agents
+            last_agents = each.agents
+    reopenings, before = 0, None
+    for each in actions:
+        if each.status:
+            reopenings += before == "done" and each.status != "done"
+            before = each.status
+
+    def first(found: list[_Action]) -> tuple[int | None, int | None]:
+        if not found:
+            return None, None
+        return seconds(published, found[0].at), history.business_seconds(found[0].hours, published, found[0].at)
+
+    by_status = spells_of(item, actions, by_status_only=True)
+    states = spells_of(item, actions, by_status_only=False)
+
+    def in_status(status: str) -> tuple[int, int | None]:
+        ended = [each for each in by_status if each.status == status and each.end]
+        return sum(seconds(each.start, each.end) or 0 for each in ended), (
+            total(history.business_seconds(each.hours, each.start, each.end) for each in ended) if ended else 0
+        )
+
+    def open_while(*, is_owned: bool) -> tuple[int, int | None]:
+        ended = [each for each in states if each.status != "done" and each.is_owned is is_owned and each.end]
+        return sum(seconds(each.start, each.end) or 0 for each in ended), total(
+            history.business_seconds(each.hours, each.start, each.end) for each in ended
+        )
+
+    last_resolve = resolves[-1] if resolves else None
+    measures = {
+        "first_action": first(actions),
+        "first_response": first(replies),
+        "first_human_response": first(human),
+        "first_assignment": first(assigned),
+        "resolve": first(resolves),
+        "last_resolve": first([last_resolve] if last_resolve else []),
+        "unresolved": in_status("new"),
+        "pending": in_status("pending"),
+        "queue": open_while(is_owned=False),
+        "owned": open_while(is_owned=True),
+    }
+    return {
+        **{f"{name}_seconds": calendar for name, (calendar, _) in measures.items()},
+        **{f"{name}_business_hours_seconds": business for name, (_, business) in measures.items()},
+        "reply_count": len(replies),
+        "human_reply_count": len(human),
+        "resolve_count": len(resolves),
+        "reopening_count": reopenings,
+        "assignment_count": len(assigned),
+        "handoff_count": handoffs,
+        "assigned_agents_count": len({agent for each in actions for agent in each.agents or []}),
+        "agents_touched_count": len({each.user_id for each in actions if each.user_id}),
+        "touch_class": ("zero", "one", "two", "more")[min(len(human), 3)],
+        "is_resolved_at_first_contact": bool(
+            item["status"] == "done" and resolves and not reopenings and len(human) <= 1
+        ),
+        "first_resolve_actor_kind": resolves[0].by if resolves else None,
+        "last_resolve_actor_kind": last_resolve.by if last_resolve else None,
+        "is_owned": states[-1].is_owned,
+        "status_since_at": by_status[-1].start,
+    }
+
+
+def expected_statuses(history: _History, item: Json) -> list[tuple[Any, ...]]:
+    return [
+        (
+            number,
+            each.status,
+            each.start,
+            each.end,
+            seconds(each.start, each.end),
+            history.business_seconds(each.hours, each.start, each.end),
+        )
+        for number, each in enumerate(spells_of(item, actions_of(history, item), by_status_only=True), 1)
+    ]
+
+
+def expected_assignments(history: _History, item: Json) -> set[tuple[Any, ...]]:
+    """Who had it from when to when."""
+    running: dict[tuple[str, str], datetime] = {}
+    found = set()
+    for each in actions_of(history, item):
+        if each.agents is None or each.teams is None:
+            continue
+        named = {("agent", one) for one in each.agents} | {("team", one) for one in each.teams}
+        for who in running.keys() - named:
+            found.add((*who, running.pop(who), each.at))
+        for who in named - running.keys():
+            running[who] = each.at
+    return found | {(*who, since, None) for who, since in running.items()}
+
+
+def expected_waits(history: _History, item: Json, is_case: bool, linked: list[Json]) -> list[tuple[Any, ...]]:
+    """Start, end, reason and business seconds of each wait."""
+    events: list[tuple[datetime, int, int, str, _Action | None, bool]] = []
+    if is_case:
+        for each in linked:
+            at = each["date"].get("published") or each["date"]["added"]
+            if not (each.get("author") or {}).get("managed", False):
+                known = each["date"].get("published") is not None
+                events.append((datetime.fromtimestamp(at, UTC), 0, 0, "message", None, known))
+            events += [(one.at, 1, 0, "reply", one, True) for one in actions_of(history, each) if one.kind == "reply"]
+    else:
+        at = item["date"].get("published") or item["date"]["added"]
+        known = item["date"].get("published") is not None
+        events.append((datetime.min.replace(tzinfo=UTC), 0, 0, "message", None, known))
+        first_at = datetime.fromtimestamp(at, UTC)
+    before = None
+    for number, each in enumerate(actions_of(history, item), 1):
+        if each.kind == "reply":
+            events.append((each.at, 1, number, "reply", each, True))
+        if each.status:
+            if each.status == "done":
+                events.append((each.at, 1, number, "resolve", each, True))
+            elif before == "done" and not is_case:
+                events.append((each.at, 1, number, "message", each, True))
+            before = each.status
+    waits: list[tuple[Any, ...]] = []
+    waiting: tuple[datetime, bool] | None = None
+    for at_, _, _, kind, action, known in sorted(events, key=lambda event: event[:3]):
+        if kind == "message":
+            if waiting is None:
+                waiting = (first_at if at_.year == 1 else at_, known)
+        elif waiting is not None and action is not None:
+            start, is_known = waiting
+            waits.append(
+                (
+                    start,
+                    action.at,
+                    kind,
+                    seconds(start, action.at) if is_known else None,
+                    history.business_seconds(action.hours, start, action.at) if is_known else None,
+                )
+            )
+            waiting = None
+    if waiting is not None:
+        waits.append((waiting[0], None, "waiting", None, None))
+    return waits
+
+
+def transform(settings: Any, as_of: datetime) -> TransformReport:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what dbt's imports raise is not ours to mend
+        return run.transform(settings, as_of=as_of)
+
+
+# --- The warehouse ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def history(make_site: Callable[..., Any]) -> _History:
+    site = make_site(
+        mentions=450,
+        days=315,
+        now=NOW,
+        options={"social_connect_start_date": START},
+        stream_names=["mentions", "cases", "users", "teams", "topics", "business_hours_schedules"],
+    )
+    made = _History(site)
+    box = site.box
+    schedules = {each["id"]: each for each in box.schedules(ACCOUNT)}
+    topics = [str(each["id"]) for each in box.topics(ACCOUNT)]
+    office, always = next(iter(schedules)), list(schedules)[-1]
+    made.topic_schedule, made.account_schedule = {topics[0]: always}, office
+    rules = site.home / "rules"
+    rules.mkdir()
+    (rules / "business_hours_assignments.csv").write_text(
+        f"account_id,scope,scope_id,schedule_id\n{ACCOUNT},topic,{topics[0]},{always}\n{ACCOUNT},account,,{office}\n",
+        encoding="utf-8",
+    )
+    (rules / "holidays.csv").write_text(
+        "account_id,schedule_id,holiday_date,start_time,end_time,name\n"
+        f",,{CHRISTMAS},,,Christmas\n{ACCOUNT},{office},2025-12-24,1200,,Christmas Eve\n",
+        encoding="utf-8",
+    )
+    for schedule_id, each in schedules.items():
+        holidays = [Holiday(CHRISTMAS)]
+        if schedule_id == office:
+            holidays.append(Holiday(date(2025, 12, 24), "1200", None))
+        made.schedules[schedule_id] = Schedule([_version(each, NOW)], holidays)
+    for user in box.users(ACCOUNT):
+        made.schedule_of_user[str(user["id"])] = [(START - timedelta(days=60), user.get("business_hours_schedule_id"))]
+
+    def follow() -> None:
+        site.sync()
+        transform(site.settings(), box.now)
+
+    follow()
+    box.advance(days=9, hours=3)
+    # The office opens an hour later from now on, and an agent goes over to always being there.
+    later = [{"dayofweek": day, "start": "1000", "end": "1730"} for day in range(1, 6)]
+    box.change(ACCOUNT, "businesshoursschedules", office, periods=later)
+    changed = {each["id"]: each for each in box.schedules(ACCOUNT)}[office]
+    made.schedules[office].versions.append(_version(changed, box.now))
+    mover = next(str(user["id"]) for user in box.users(ACCOUNT) if user.get("business_hours_schedule_id") == office)
+    box.change(ACCOUNT, "users", int(mover), business_hours_schedule_id=always)
+    made.schedule_of_user[mover].append((box.now, always))
+    follow()
+    box.advance(days=31, hours=2)  # over the spring clock changes of both continents
+    follow()
+    return made
+
+
+def _version(schedule: Json, valid_from: datetime) -> Version:
+    return Version(
+        schedule["timezone"],
+        [(each["dayofweek"], each["start"], each["end"]) for each in schedule["periods"]],
+        valid_from,
+    )
+
+
+def items(history: _History) -> Iterable[tuple[Key, Json, bool, list[Json]]]:
+    box = history.site.box
+    full = {each["unique_id"]: each for each in box.mentions(ACCOUNT)}
+    for each in full.values():
+        yield (str(ACCOUNT), "mention", each["unique_id"]), each, False, []
+    for case in box.cases(ACCOUNT):
+        linked = [full.get(one["unique_id"], one) for one in case["linked_mentions"]]
+        yield (str(ACCOUNT), "case", case["case"]["unique_id"]), case["case"], True, linked
+
+
+def is_own(item: Json) -> bool:
+    return bool((item.get("author") or {}).get("managed", False))
+
+
+# --- Comparing --------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_has_what_it_has_to_have(history: _History) -> None:
+    everything = list(items(history))
+    lives = [actions_of(history, item) for _, item, _, _ in everything]
+    assert sum(is_case for _, _, is_case, _ in everything) > 50
+    assert any(each.kind == "reply" and each.user_id is None for life in lives for each in life), "bots"
+    assert any(item["message"].get("type") == "privatemessage" for _, item, _, _ in everything)
+    assert any("published" not in item["date"] and item.get("actions") for _, item, _, _ in everything), "stripped"
+    assert sum(expected_fact(history, item)["reopening_count"] for _, item, _, _ in everything) > 5
+    ends = sorted(each.at for life in lives for each in life)
+    assert ends[0] < datetime(2025, 10, 26, 1, tzinfo=UTC) < datetime(2026, 3, 29, 1, tzinfo=UTC) < ends[-1]
+
+
+def test_facts_of_mentions_and_cases(history: _History) -> None:
+    compared = 0
+    for table, object_ in (("fct_mentions", "mention"), ("fct_cases", "case")):
+        expected = {key: expected_fact(history, item) for key, item, *_ in items(history) if key[1] == object_}
+        names = list(next(iter(expected.values())))
+        held = {
+            (account, object_, unique_id): dict(zip(names, values, strict=True))
+            for account, unique_id, *values in history.rows(
+                f"SELECT account_id, unique_id, {', '.join(names)} FROM marts.{table}"
+            )
+        }
+        assert held.keys() == expected.keys()
+        for key, fact in expected.items():
+            differences = {name: (held[key][name], fact[name]) for name in names if held[key][name] != fact[name]}
+            assert not differences, f"{key}: (built, expected) {differences}"
+            compared += sum(value is not None for value in fact.values())
+    assert compared > 5_000
+
+
+def test_statuses(history: _History) -> None:
+    held: dict[Key, list[tuple[Any, ...]]] = {}
+    for *key, number, status, start, end, length, business in history.rows(
+        "SELECT account_id, object, unique_id, interval_number, status, started_at, ended_at, interval_seconds,"
+        " interval_business_hours_seconds FROM marts.fct_status_intervals ORDER BY ALL"
+    ):
+        held.setdefault(tuple(key), []).append((number, status, start, end, length, business))
+    assert held == {key: expected_statuses(history, item) for key, item, *_ in items(history)}
+
+
+def test_assignments(history: _History) -> None:
+    held: dict[Key, set[tuple[Any, ...]]] = {}
+    for *key, kind, who, start, end in history.rows(
+        "SELECT account_id, object, unique_id, assignee_type, assignee_id, started_at, ended_at"
+        " FROM marts.fct_assignments"
+    ):
+        held.setdefault(tuple(key), set()).add((kind, who, start, end))
+    expected = {key: expected_assignments(history, item) for key, item, *_ in items(history)}
+    assert held == {key: found for key, found in expected.items() if found}
+
+
+def test_waits(history: _History) -> None:
+    held: dict[Key, list[tuple[Any, ...]]] = {}
+    for *key, _, start, end, reason, length, business in history.rows(
+        "SELECT account_id, object, unique_id, wait_number, started_at, ended_at, end_reason, wait_seconds,"
+        " wait_business_hours_seconds FROM marts.fct_replies ORDER BY ALL"
+    ):
+        held.setdefault(tuple(key), []).append((start, end, reason, length, business))
+    expected = {
+        key: expected_waits(history, item, is_case, linked)
+        for key, item, is_case, linked in items(history)
+        if not is_own(item)
+    }
+    for key in expected.keys() | held.keys():
+        assert held.get(key, []) == expected.get(key, []), key
+
+
+def test_what_was_built_incrementally_equals_a_full_build(history: _History, tmp_path: Path) -> None:
+    shutil.copytree(history.site.home, tmp_path / "home")
+    file = tmp_path / "home" / "warehouse.duckdb"
+    with duckdb.connect(file) as con:
+        con.execute("DROP TABLE intermediate.built_with")
+    settings = history.site.settings(social_warehouse_home=tmp_path / "home")
+    assert transform(settings, history.site.box.now).is_full_refresh
+    assert not transform(settings, history.site.box.now).is_full_refresh
+    with duckdb.connect(file, read_only=True) as con:
+        con.execute(f"ATTACH '{history.site.home / 'warehouse.duckdb'}' AS incremental (READ_ONLY)")
+        tables = con.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
+            " AND schema_name IN ('marts', 'intermediate') AND NOT starts_with(table_name, 'built_')"
+            " AND table_name <> 'int_touched_items'"
+        ).fetchall()
+        assert {name for _, name in tables} >= set(TABLES)
+        for schema, name in tables:
+            for here, there in (("", "incremental."), ("incremental.", "")):
+                query = f"FROM {here}{schema}.{name} EXCEPT ALL FROM {there}{schema}.{name}"
+                assert con.execute(query).fetchall() == [], f"{name}: rows of {here or 'the full build'} only"
