@@ -86,5 +86,5 @@ select * from staging.stg_deletions;
 
 {#- The schedules that the user's file assigns to a kind of thing. -#}
 {% macro assigned_hours(scope) -%}
-    (select * from {{ ref('stg_business_hours_assignments') }} where scope = '{{ scope }}')
+    (select * from {{ ref('business_hours_assignments') }} where scope = '{{ scope }}')
 {%- endmacro %}

@@ -87,7 +87,7 @@ holidays as (
         holidays.holiday_date,
         coalesce({{ minute_of_day('holidays.start_time') }}, 0) as start_minute,
         coalesce(nullif({{ minute_of_day('holidays.end_time') }}, 0), 1440) as end_minute
-    from {{ ref('stg_holidays') }} as holidays
+    from {{ ref('holidays') }} as holidays
     inner join first_readings as schedules
         on coalesce(holidays.account_id, schedules.account_id) = schedules.account_id
         and coalesce(holidays.schedule_id, schedules.schedule_id) = schedules.schedule_id

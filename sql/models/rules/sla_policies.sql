@@ -1,4 +1,3 @@
-{{ config(materialized='table') }}
 select
     policy_id,
     account_id,
