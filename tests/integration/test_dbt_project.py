@@ -40,11 +40,17 @@ TABLES = (
     "dim_channels",
     "dim_teams",
     "dim_tags",
+    "dim_contacts",
+    "dim_dates",
     "bridge_team_members",
     "bridge_mention_tags",
     "fct_mentions",
     "fct_mention_actions",
+    "fct_satisfaction",
+    "fct_account_changes",
+    "fct_security_events",
     "agg_response_times_daily",
+    "agg_satisfaction_daily",
 )
 HOUSEKEEPING = {"_extra", "_content_hash", "_is_removed", "_dlt_load_id"}
 
@@ -426,7 +432,7 @@ def test_every_unit_test_of_a_metric_is_run(built: Built) -> None:
 def test_an_empty_warehouse_builds_and_gives_empty_marts(built_empty: Built) -> None:
     assert built_empty.exit_code == 0, built_empty.output
     assert {result["status"] for result in built_empty.results.values()} <= {"success", "pass"}
-    for mart in (*TABLES, "rpt_response_times"):
+    for mart in (*TABLES, "rpt_response_times", "rpt_satisfaction"):
         assert built_empty.rows(f"FROM marts.{mart}") == []
 
 

@@ -1,0 +1,20 @@
+select
+    account_id,
+    id as contact_id,
+    name,
+    company,
+    email,
+    phone,
+    permalink,
+    address_city,
+    address_region,
+    address_country,
+    address_country_code,
+    language,
+    timezone,
+    comments,
+    added_at,
+    updated_at,
+    action_links,
+    _loaded_at
+from {{ source('social_connect', 'contacts') }}

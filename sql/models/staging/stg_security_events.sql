@@ -1,0 +1,20 @@
+select
+    account_id,
+    id as event_id,
+    description,
+    type,
+    user_id,
+    user_name,
+    user_email,
+    password_strength,
+    location_country,
+    location_city,
+    location_latitude,
+    location_longitude,
+    location_continent,
+    device_platform,
+    device_browser,
+    device_browser_version,
+    added_at,
+    _loaded_at
+from {{ source('social_connect', 'security_events') }}
