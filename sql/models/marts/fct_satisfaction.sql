@@ -16,20 +16,8 @@ attachments as (
 ),
 
 actions as (
-    select 'mention' as object, account_id, unique_id, action_number, action_type, agent_id, is_reply, action_at
-    from {{ ref('int_mention_actions') }}
-    union all
-    select
-        'case',
-        account_id,
-        unique_id,
-        -- The API lists the newest first, so of two actions in one second the one further down came first.
-        row_number() over (partition by account_id, unique_id order by added_at, position desc),
-        type,
-        user_id,
-        type is not distinct from 'reply',
-        added_at
-    from {{ ref('stg_case_actions') }}
+    select object, account_id, unique_id, action_number, action_type, agent_id, is_reply, action_at
+    from {{ ref('int_actions') }}
 ),
 
 -- Answers are listed from the oldest. A decimal, because sums of it do not depend on the order of the rows.
