@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.keeping import keep_versions, make_history, make_table, transaction
+from pipelines.keeping import keep_versions, make_history, make_table
 from pipelines.warehouse import DATASET, HISTORY
 from sandbox import texts
 from sandbox.channels import CHANNELS
@@ -166,14 +166,12 @@ def make_warehouse(file: Path, mention_count: int) -> None:
         _keep_reference(con, organisation, Path(folder) / "versions.parquet")
         _make_choices(con, organisation)
         for first in range(0, mention_count, _MENTIONS_AT_ONCE):
-            # In a transaction, rows are written to their place at once, and none to the log before.
-            with transaction(con):
-                _let_mentions_arrive(con, first, min(first + _MENTIONS_AT_ONCE, mention_count), mention_count)
-                _add("mention", con)
-                _add_tags_and_deletions(con)
-                _let_cases_arrive(con)
-                _add("case", con)
-                _link_mentions_to_cases(con)
+            _let_mentions_arrive(con, first, min(first + _MENTIONS_AT_ONCE, mention_count), mention_count)
+            _add("mention", con)
+            _add_tags_and_deletions(con)
+            _let_cases_arrive(con)
+            _add("case", con)
+            _link_mentions_to_cases(con)
 
 
 def touch_mentions(file: Path, touched_count: int) -> None:
@@ -522,8 +520,8 @@ def _add(thing: str, con: duckdb.DuckDBPyConnection) -> None:
                 END AS agent,
                 added + CAST(sum(
                     CASE
-                        WHEN draw(number, concat('at once ', step)) < at_once_share THEN 0
-                        ELSE lasting(median_seconds, number, concat('delay ', step))
+                        WHEN draw(number, 100 + step) < at_once_share THEN 0
+                        ELSE lasting(median_seconds, number, 200 + step)
                     END
                 ) OVER (PARTITION BY number ORDER BY step) AS BIGINT) AS acted
             FROM arrived_{thing}s JOIN steps USING (kind)
@@ -575,7 +573,7 @@ def _add(thing: str, con: duckdb.DuckDBPyConnection) -> None:
             agent.name AS user_name,
             type,
             concat(type, ' ', acts.status) AS description,
-            CASE WHEN type IN ('reply', 'note') THEN concat('We will look into number ', number) END AS details,
+            CASE WHEN type IN ('reply', 'note') THEN concat('We will look into number ', number % 1000) END AS details,
             to_timestamp(acted) AS added_at,
             acts.status AS metadata_status,
             CASE WHEN type = 'property' THEN 'high' END AS metadata_priority,

@@ -182,7 +182,7 @@ def _slowest(of_size: dict[str, list[Build]]) -> list[str]:
     }
     slowest: set[str] = set()
     for of_kind in medians.values():
-        slowest.update(sorted(of_kind, key=lambda model: -of_kind[model]["median"])[:SHOWN_MODEL_COUNT])  # noqa: B023 - called at once
+        slowest.update(sorted(of_kind, key=lambda model: -of_kind[model]["median"])[:SHOWN_MODEL_COUNT])
     in_order = sorted(slowest, key=lambda model: -medians[FULL][model]["median"])
     rows = [
         f"| `{model}` | " + " | ".join(in_words(of_kind[model], ".2f") for of_kind in medians.values()) + " |"
