@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -32,11 +33,15 @@ SHOWN_MODEL_COUNT = 10
 
 @dataclass(frozen=True)
 class Build:
-    """What one build took. Models run two at a time, so their seconds add up to more than goes by."""
+    """What one build took. Models run two at a time, so their seconds add up to more than goes by.
+
+    `processor_seconds` are of all threads, and say most when others use the machine.
+    """
 
     model_seconds: dict[str, float]
     test_seconds: float
     wall_seconds: float
+    processor_seconds: float
     peak_megabytes: float
 
     @property
@@ -102,14 +107,10 @@ def _begin(home: Path, made: Path) -> Path:
 
 
 def _build(home: Path, as_of: str, seeds: Path | None) -> Build:
-    measured = json.loads(
-        run(
-            FOLDER / "ways/transform_warehouse.py",
-            home,
-            *("--as-of", as_of),
-            *(("--seeds", seeds) if seeds else ()),
-        )
-    )
+    before = _processor_seconds()
+    chosen = ("--seeds", seeds) if seeds else ()
+    measured = json.loads(run(FOLDER / "ways/transform_warehouse.py", home, "--as-of", as_of, *chosen))
+    processor_seconds = _processor_seconds() - before
     results = json.loads((home / "dbt/target/run_results.json").read_text(encoding="utf-8"))["results"]
     seconds: dict[str, dict[str, float]] = {"model": {}, "test": {}}
     for result in results:
@@ -119,8 +120,15 @@ def _build(home: Path, as_of: str, seeds: Path | None) -> Build:
         model_seconds=seconds["model"],
         test_seconds=sum(seconds["test"].values()),
         wall_seconds=measured["seconds"],
+        processor_seconds=processor_seconds,
         peak_megabytes=measured["peak_megabytes"],
     )
+
+
+def _processor_seconds() -> float:
+    """Of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _compare(folder: Path, made: Path, built: Path, options: argparse.Namespace) -> None:
@@ -154,8 +162,8 @@ def _as_text(builds: dict[int, dict[str, list[Build]]], touched_count: int) -> s
     lines = [
         f"{_machine()}; {touched_count:,} mentions touched before an incremental build",
         "",
-        "| mentions | build | model seconds | test seconds | wall seconds | peak MB |",
-        "|---:|---|---:|---:|---:|---:|",
+        "| mentions | build | model seconds | test seconds | wall seconds | processor seconds | peak MB |",
+        "|---:|---|---:|---:|---:|---:|---:|",
     ]
     for size, of_size in builds.items():
         for kind, each in of_size.items():
@@ -163,6 +171,7 @@ def _as_text(builds: dict[int, dict[str, list[Build]]], touched_count: int) -> s
                 in_words(spread([build.all_model_seconds for build in each]), ".1f"),
                 in_words(spread([build.test_seconds for build in each]), ".1f"),
                 in_words(spread([build.wall_seconds for build in each]), ".1f"),
+                in_words(spread([build.processor_seconds for build in each]), ".1f"),
                 in_words(spread([build.peak_megabytes for build in each]), ",.0f"),
             )
             lines.append(f"| {size:,} | {kind} | {' | '.join(figures)} |")
