@@ -1,0 +1,33 @@
+"""This project's transform: every model and data test of the dbt project over a warehouse, dbt's own start included."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from measured import measured
+
+from pipelines.transform import transform
+from pipelines.warehouse import MARTS, Warehouse
+
+
+def main() -> None:
+    """Builds and tests the models in the warehouse of the folder, which may have them already."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="the warehouse's home")
+    parser.add_argument("--as-of", required=True, help="the instant that ages are reckoned to")
+    parser.add_argument("--seeds", type=Path, help="folder of the user's files (default: the empty ones)")
+    options = parser.parse_args()
+    os.environ["SOCIAL_WAREHOUSE_AS_OF"] = options.as_of
+    if options.seeds:
+        os.environ["SOCIAL_WAREHOUSE_SEEDS"] = str(options.seeds.resolve())
+    warehouse = Warehouse(options.folder)
+    warehouse.make_folders()
+    with measured(warehouse.file, MARTS):
+        # In a zone whose clocks change, dates take longest to find.
+        transform(warehouse, reporting_time_zone="Europe/Brussels")
+
+
+if __name__ == "__main__":
+    main()
