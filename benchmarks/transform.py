@@ -1,7 +1,7 @@
 """How long the dbt project takes, model by model, and in how much memory: built whole, and again after few changes.
 
 A warehouse is filled by SQL, without a loader. Its models are built; then some mentions get one more action each, and
-the models are built again. Each build runs in a process of its own, and is what the command `transform` does: seeds,
+the models are built again. Each build runs in a process of its own, and is what the command `transform` does: rules,
 models and data tests.
 
 python benchmarks/transform.py
@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--touched", type=int, default=2_000, help="mentions that change between (default 2,000)")
     parser.add_argument("--repeat", type=int, default=1, help="how often each size is built (default 1)")
-    parser.add_argument("--seeds", type=Path, help="folder of the user's files (default: the empty ones)")
+    parser.add_argument("--rules", type=Path, help="folder of the user's files (default: the empty ones)")
     parser.add_argument("--json", action="store_true", help="print JSON, every single build included")
     options = parser.parse_args()
     if options.repeat < 1:
@@ -88,10 +88,10 @@ def _measure_size(
     for number in range(1, options.repeat + 1):
         say(f"{mention_count:,} mentions: build {number} of {options.repeat}")
         file = _begin(home, made)
-        builds[FULL].append(_build(home, MADE_AS_OF, options.seeds))
+        builds[FULL].append(_build(home, MADE_AS_OF, options.rules))
         say(f"{mention_count:,} mentions: build {number} of {options.repeat}, {options.touched:,} touched")
         run(FOLDER / "made_warehouse.py", file, "--touch", options.touched)
-        builds[INCREMENTAL].append(_build(home, TOUCHED_AS_OF, options.seeds))
+        builds[INCREMENTAL].append(_build(home, TOUCHED_AS_OF, options.rules))
     if compares:
         _compare(folder, made, home / "warehouse.duckdb", options)
     shutil.rmtree(home)
@@ -106,9 +106,9 @@ def _begin(home: Path, made: Path) -> Path:
     return Path(shutil.copy(made, home / "warehouse.duckdb"))
 
 
-def _build(home: Path, as_of: str, seeds: Path | None) -> Build:
+def _build(home: Path, as_of: str, rules: Path | None) -> Build:
     before = _processor_seconds()
-    chosen = ("--seeds", seeds) if seeds else ()
+    chosen = ("--rules", rules) if rules else ()
     measured = json.loads(run(FOLDER / "ways/transform_warehouse.py", home, "--as-of", as_of, *chosen))
     processor_seconds = _processor_seconds() - before
     results = json.loads((home / "dbt/target/run_results.json").read_text(encoding="utf-8"))["results"]
@@ -137,7 +137,7 @@ def _compare(folder: Path, made: Path, built: Path, options: argparse.Namespace)
     whole = folder / "whole"
     file = _begin(whole, made)
     run(FOLDER / "made_warehouse.py", file, "--touch", options.touched)
-    _build(whole, TOUCHED_AS_OF, options.seeds)
+    _build(whole, TOUCHED_AS_OF, options.rules)
     differing = run(FOLDER / "ways/differing_marts.py", built, file)
     shutil.rmtree(whole)
     if differing:

@@ -100,6 +100,7 @@ def transform(
         ),
         warehouse.connect(read_only=False) as con,
     ):
+        con.execute("RESET threads")  # of which the connections of a load have one
         if is_full_refresh:
             keep_built_with(con, None)  # until all is built
         outcome = dbtRunner().invoke(arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+from datetime import datetime
 from pathlib import Path
 
 from measured import measured
@@ -17,16 +17,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the warehouse's home")
     parser.add_argument("--as-of", required=True, help="the instant that ages are reckoned to")
-    parser.add_argument("--seeds", type=Path, help="folder of the user's files (default: the empty ones)")
+    parser.add_argument("--rules", type=Path, help="folder of the user's rules (default: none)")
     options = parser.parse_args()
-    os.environ["SOCIAL_WAREHOUSE_AS_OF"] = options.as_of
-    if options.seeds:
-        os.environ["SOCIAL_WAREHOUSE_SEEDS"] = str(options.seeds.resolve())
     warehouse = Warehouse(options.folder)
     warehouse.make_folders()
     with measured(warehouse.file, MARTS):
         # In a zone whose clocks change, dates take longest to find.
-        transform(warehouse, reporting_time_zone="Europe/Brussels")
+        transform(
+            warehouse,
+            reporting_time_zone="Europe/Brussels",
+            as_of=datetime.fromisoformat(options.as_of),
+            rules_folder=options.rules,
+        )
 
 
 if __name__ == "__main__":
