@@ -79,6 +79,20 @@ horizon as (
     from {{ ref('int_business_horizon') }}
 ),
 
+-- How far a zone's clock is ahead of UTC when a date begins, and whether it stays so from the date before to the next
+-- one. It nearly always does, and then instants are a subtraction; asking the zone's rules for each takes longer than
+-- all the rest.
+zone_dates as (
+    select
+        zones.time_zone,
+        horizon.local_midnight,
+        epoch(horizon.local_midnight) - epoch(timezone(zones.time_zone, horizon.local_midnight)) as ahead_seconds,
+        lag(ahead_seconds) over in_time = ahead_seconds and lead(ahead_seconds) over in_time = ahead_seconds as is_steady
+    from (select distinct time_zone from schedules) as zones
+    cross join horizon
+    window in_time as (partition by zones.time_zone order by horizon.local_midnight)
+),
+
 -- The parts of a date that its holidays leave, in minutes; most dates have no holiday and are not here.
 holidays as (
     select distinct
@@ -118,35 +132,48 @@ hours_of_date as (
         pieces.time_zone,
         pieces.holds_from,
         pieces.holds_to,
-        horizon.local_midnight,
+        zone_dates.local_midnight,
+        zone_dates.ahead_seconds,
+        zone_dates.is_steady,
         greatest(pieces.start_minute, coalesce(gaps.open_from_minute, 0)) as start_minute,
         least(pieces.end_minute, coalesce(gaps.open_to_minute, 1440)) as end_minute
     from pieces
-    inner join horizon on isodow(horizon.local_midnight) = pieces.day_of_week
+    inner join zone_dates
+        on pieces.time_zone = zone_dates.time_zone
+        and pieces.day_of_week = isodow(zone_dates.local_midnight)
     left join gaps_between_holidays as gaps
         on pieces.account_id = gaps.account_id
         and pieces.schedule_id = gaps.schedule_id
-        and cast(horizon.local_midnight as date) = gaps.holiday_date
+        and cast(zone_dates.local_midnight as date) = gaps.holiday_date
 ),
 
 absolute as (
     select
         account_id,
         schedule_id,
-        greatest(
-            {{ first_instant_of('local_midnight + to_minutes(start_minute)', 'time_zone') }}, holds_from
-        ) as starts_at,
-        least(
+        holds_from,
+        holds_to,
+        case
+            when is_steady then to_timestamp(epoch(local_midnight) + start_minute * 60 - ahead_seconds)
+            else {{ first_instant_of('local_midnight + to_minutes(start_minute)', 'time_zone') }}
+        end as starts_at,
+        case
+            when is_steady then to_timestamp(epoch(local_midnight) + end_minute * 60 - ahead_seconds)
             -- A day ends when the next begins. Any other end that the clock shows twice is the second of the two.
-            case
-                when end_minute = 1440
-                    then {{ first_instant_of("local_midnight + interval 1 day", 'time_zone') }}
-                else timezone(time_zone, local_midnight + to_minutes(end_minute))
-            end,
-            holds_to
-        ) as ends_at
+            when end_minute = 1440 then {{ first_instant_of('local_midnight + interval 1 day', 'time_zone') }}
+            else timezone(time_zone, local_midnight + to_minutes(end_minute))
+        end as ends_at
     from hours_of_date
     where start_minute < end_minute
+),
+
+held as (
+    select
+        account_id,
+        schedule_id,
+        greatest(starts_at, holds_from) as starts_at,
+        least(ends_at, holds_to) as ends_at
+    from absolute
 ),
 
 marked as (
@@ -157,7 +184,7 @@ marked as (
             order by starts_at, ends_at
             rows between unbounded preceding and 1 preceding
         ) is not false as is_start
-    from absolute
+    from held
     where starts_at < ends_at
 ),
 
