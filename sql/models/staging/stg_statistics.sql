@@ -1,0 +1,20 @@
+select
+    account_id,
+    definition,
+    segment,
+    bucket_start_at,
+    bucket_start_date,
+    grouping,
+    zone_offset_seconds,
+    segment_label,
+    value,
+    unit,
+    type,
+    filter,
+    topic_ids,
+    profile_ids,
+    asked_from_at,
+    asked_to_at,
+    request,
+    _loaded_at
+from {{ source('social_connect', 'statistics') }}
