@@ -344,8 +344,10 @@ def make_warehouse(flatten: Callable[..., Any]) -> Callable[[Path, dict[str, dic
                     for name, rows in made.items():
                         con.register("rows", rows)
                         start = "INSERT INTO" if number else "CREATE TABLE"
-                        row = f"SELECT *, 'load {number}' AS _dlt_load_id FROM rows"
-                        con.execute(f"{start} social_connect.{name} {'' if number else 'AS'} {row}")
+                        con.execute(
+                            f"{start} social_connect.{name} {'' if number else 'AS'}"
+                            f" FROM rows SELECT *, 'load {number}' AS _dlt_load_id"
+                        )
             con.execute("UPDATE social_connect.mentions SET deleted_at = '2026-03-30 00:00:00+00' WHERE id = 'deleted'")
 
     return make
