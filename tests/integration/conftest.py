@@ -5,6 +5,7 @@
 import functools
 import importlib.util
 import json
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -236,17 +237,44 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "SocialConnect", functools.partial(SocialConnect, sleep=lambda _seconds: None))
 
 
+@pytest.fixture(scope="session")
+def synced_homes() -> dict[str, Path]:
+    """Homes as a first sync has left them, by the arguments of their sites. Copying one takes less than a sync."""
+    return {}
+
+
 @pytest.fixture(scope="module")
-def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., _Site]]:
+def make_site(
+    tmp_path_factory: pytest.TempPathFactory, synced_homes: dict[str, Path]
+) -> Iterator[Callable[..., _Site]]:
     """Makes a served sandbox with a home; all of them go when the module's tests are done.
 
-    Arguments are the sandbox's own, but `options`: settings that differ, and `stream_names`: what its syncs read.
+    Arguments are the sandbox's own, but `options`: settings that differ, `stream_names`: what its syncs read, and
+    `is_synced`: whether the home is as a first sync has left it. That sync was another sandbox's of the same arguments,
+    and so of the same history: this one has not been asked anything yet.
     """
     with ExitStack() as stack:
 
-        def make(*, options: Json | None = None, stream_names: list[str] | None = None, **sandbox: Any) -> _Site:
+        def make(
+            *,
+            options: Json | None = None,
+            stream_names: list[str] | None = None,
+            is_synced: bool = False,
+            **sandbox: Any,
+        ) -> _Site:
             box = Sandbox(**({"mentions": 150, "rate_limit_per_hour": 100_000} | sandbox))
             home = tmp_path_factory.mktemp("home")
+            if is_synced:
+                arguments = repr((options, stream_names, sorted(sandbox.items())))
+                if arguments not in synced_homes:
+                    synced_homes[arguments] = first_sync(options=options, stream_names=stream_names, **sandbox)
+                shutil.copytree(synced_homes[arguments], home, dirs_exist_ok=True)
             return _Site(stack.enter_context(box.serve()), home, options or {}, stream_names)
+
+        def first_sync(**arguments: Any) -> Path:
+            site = make(**arguments)
+            site.sync()
+            (site.home / "api" / "allowances.json").unlink()
+            return site.home
 
         yield make
