@@ -13,12 +13,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
+import dlt.common.configuration.resolve
+import dlt.common.validation
+import dlt.extract.extract
 import duckdb
 import pyarrow as pa
 import pytest
+import yaml
 
 from pipelines import run
 from pipelines.api import SocialConnect
@@ -229,6 +233,31 @@ def assert_keys_are_unique(con: duckdb.DuckDBPyConnection) -> None:
         query = f"SELECT {key}, count(*) FROM {table.name} GROUP BY ALL HAVING count(*) > 1 LIMIT 3"
         twice = con.execute(query).fetchall()
         assert not twice, f"{table.name}: keys in several rows: {twice}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_loader() -> Iterator[None]:
+    """Takes a sixth off every load: what the loader works out over and over is kept.
+
+    It is what its own types say, for each of its settings and tables, and a printout of each table for its trace, which
+    nobody reads. Nothing that is loaded depends on either. In processes of their own (the commands, those that are
+    killed) the loader is as it comes.
+    """
+    type_hints, known = dlt.common.validation.get_type_hints, {}
+
+    def known_type_hints(spec: Any, **options: Any) -> Json:
+        if id(spec) not in known:
+            known[id(spec)] = spec, type_hints(spec, **options)
+        return cast("Json", known[id(spec)][1])
+
+    is_secret = functools.cache(dlt.common.configuration.resolve.is_secret_hint)
+    dump = functools.partial(yaml.dump, Dumper=getattr(yaml, "CDumper", yaml.Dumper))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dlt.common.validation.get_type_hints", known_type_hints)
+        patch.setattr("dlt.common.configuration.resolve.is_secret_hint", is_secret)
+        patch.setattr("dlt.common.configuration.providers.environ.is_secret_hint", is_secret)
+        patch.setattr("dlt.extract.extract.yaml", SimpleNamespace(dump=dump))
+        yield
 
 
 @pytest.fixture(autouse=True)
