@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
+import pipelines.load  # isort: skip # noqa: F401 - the loader reads switches that are set there, when it is imported
 import dlt.common.configuration.resolve
 import dlt.common.validation
 import dlt.extract.extract
