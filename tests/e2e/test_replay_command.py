@@ -18,7 +18,7 @@ def load(user: Any, **options: Any) -> None:
         social_warehouse_home=user.home,
         **options,
     )
-    extract_and_load(settings, as_of=user.box.now)
+    extract_and_load(settings, as_of=user.box.now, stream_names=["topics", "tags", "mentions"])
 
 
 @pytest.fixture(scope="module")

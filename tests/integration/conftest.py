@@ -5,6 +5,7 @@
 import functools
 import importlib.util
 import json
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -12,12 +13,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
+import pipelines.load  # isort: skip # noqa: F401 - the loader reads switches that are set there, when it is imported
+import dlt.common.configuration.resolve
+import dlt.common.validation
+import dlt.extract.extract
 import duckdb
 import pyarrow as pa
 import pytest
+import yaml
 
 from pipelines import run
 from pipelines.api import SocialConnect
@@ -230,23 +236,75 @@ def assert_keys_are_unique(con: duckdb.DuckDBPyConnection) -> None:
         assert not twice, f"{table.name}: keys in several rows: {twice}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_loader() -> Iterator[None]:
+    """Takes a sixth off every load: what the loader works out over and over is kept.
+
+    It is what its own types say, for each of its settings and tables, and a printout of each table for its trace, which
+    nobody reads. Nothing that is loaded depends on either. In processes of their own (the commands, those that are
+    killed) the loader is as it comes.
+    """
+    type_hints, known = dlt.common.validation.get_type_hints, {}
+
+    def known_type_hints(spec: Any, **options: Any) -> Json:
+        if id(spec) not in known:
+            known[id(spec)] = spec, type_hints(spec, **options)
+        return cast("Json", known[id(spec)][1])
+
+    is_secret = functools.cache(dlt.common.configuration.resolve.is_secret_hint)
+    dump = functools.partial(yaml.dump, Dumper=getattr(yaml, "CDumper", yaml.Dumper))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dlt.common.validation.get_type_hints", known_type_hints)
+        patch.setattr("dlt.common.configuration.resolve.is_secret_hint", is_secret)
+        patch.setattr("dlt.common.configuration.providers.environ.is_secret_hint", is_secret)
+        patch.setattr("dlt.extract.extract.yaml", SimpleNamespace(dump=dump))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that failed is repeated at once."""
     monkeypatch.setattr(run, "SocialConnect", functools.partial(SocialConnect, sleep=lambda _seconds: None))
 
 
+@pytest.fixture(scope="session")
+def synced_homes() -> dict[str, Path]:
+    """Homes as a first sync has left them, by the arguments of their sites. Copying one takes less than a sync."""
+    return {}
+
+
 @pytest.fixture(scope="module")
-def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., _Site]]:
+def make_site(
+    tmp_path_factory: pytest.TempPathFactory, synced_homes: dict[str, Path]
+) -> Iterator[Callable[..., _Site]]:
     """Makes a served sandbox with a home; all of them go when the module's tests are done.
 
-    Arguments are the sandbox's own, but `options`: settings that differ, and `stream_names`: what its syncs read.
+    Arguments are the sandbox's own, but `options`: settings that differ, `stream_names`: what its syncs read, and
+    `is_synced`: whether the home is as a first sync has left it. That sync was another sandbox's of the same arguments,
+    and so of the same history: this one has not been asked anything yet.
     """
     with ExitStack() as stack:
 
-        def make(*, options: Json | None = None, stream_names: list[str] | None = None, **sandbox: Any) -> _Site:
+        def make(
+            *,
+            options: Json | None = None,
+            stream_names: list[str] | None = None,
+            is_synced: bool = False,
+            **sandbox: Any,
+        ) -> _Site:
             box = Sandbox(**({"mentions": 150, "rate_limit_per_hour": 100_000} | sandbox))
             home = tmp_path_factory.mktemp("home")
+            if is_synced:
+                arguments = repr((options, stream_names, sorted(sandbox.items())))
+                if arguments not in synced_homes:
+                    synced_homes[arguments] = first_sync(options=options, stream_names=stream_names, **sandbox)
+                shutil.copytree(synced_homes[arguments], home, dirs_exist_ok=True)
             return _Site(stack.enter_context(box.serve()), home, options or {}, stream_names)
+
+        def first_sync(**arguments: Any) -> Path:
+            site = make(**arguments)
+            site.sync()
+            (site.home / "api" / "allowances.json").unlink()
+            return site.home
 
         yield make

@@ -88,7 +88,7 @@ def test_a_sync_reads_another_way_and_stays_in_step(
     site = probed(make_site, **behaviour)
     assert honoured(site.probes) == expected
     assert not all(finding.is_ok for finding in site.findings)
-    for _ in range(3):
+    for _ in range(2):
         site.sync()
         site.assert_holds_the_truth("mention")
         site.box.advance(hours=7)

@@ -73,21 +73,22 @@ def dictionary() -> dict[tuple[str, str], _Described]:
 
 @pytest.fixture(scope="module")
 def home(make_site: Callable[..., Any]) -> Path:
-    """The folder of a warehouse that was synced twice, reconciled and published."""
+    """The folder of a warehouse that was synced, reconciled, and synced again and published by the command."""
     site = make_site(mentions=120, options={"social_connect_context_calls": 3})
-    site.sync()
-    site.box.advance(hours=30)
     site.sync()
     site.box.delete_mention(1417, site.mentions(1417)[50]["unique_id"])
     reconcile(site.settings(social_warehouse_sweep_calls=0), as_of=site.box.now)
-    environment = os.environ | {"SOCIAL_WAREHOUSE_HOME": str(site.home)}
-    program = Path(sys.executable).with_name("social-warehouse")
+    site.box.advance(hours=30)
+    environment = os.environ | {
+        "SOCIAL_CONNECT_BASE_URL": site.server.base_url,
+        "SOCIAL_CONNECT_ACCESS_TOKEN": site.box.token,
+        "SOCIAL_CONNECT_CONTEXT_CALLS": "3",
+        "SOCIAL_WAREHOUSE_HOME": str(site.home),
+    }
+    command = [Path(sys.executable).with_name("social-warehouse"), "sync", "--as-of", site.box.now.isoformat()]
     # In a process of its own: dbt keeps global state, and its imports raise warnings that are not ours to mend.
-    for command in ("transform", "publish"):
-        done = subprocess.run(
-            [program, command], env=environment, capture_output=True, text=True, check=False, timeout=180
-        )
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, done.stderr
     return Path(site.home)
 
 

@@ -457,11 +457,25 @@ def test_building_again_changes_no_row(built: Built, tmp_path: Path) -> None:
         assert again.rows(query) == built.rows(query)
 
 
-def test_a_key_that_two_rows_share_fails_the_build(built: Built, tmp_path: Path) -> None:
-    file = tmp_path / "warehouse.duckdb"
+def with_a_key_twice(built: Built, folder: Path) -> Path:
+    file = folder / "warehouse.duckdb"
     file.write_bytes(built.file.read_bytes())
     with duckdb.connect(file) as con:
         con.execute("INSERT INTO social_connect.topics BY NAME SELECT '1' AS account_id, '2' AS id FROM range(2)")
+    return file
+
+
+def test_a_key_that_two_rows_share_is_found_by_its_test(built: Built, tmp_path: Path) -> None:
+    (key_test,) = built.target.glob("compiled/**/unique_combination_stg_topics*.sql")
+    query = key_test.read_text(encoding="utf-8")
+    assert built.rows(query) == []
+    with duckdb.connect(with_a_key_twice(built, tmp_path), read_only=True) as con:
+        assert len(con.execute(query).fetchall()) == 1
+
+
+@pytest.mark.slow
+def test_a_key_that_two_rows_share_fails_the_build(built: Built, tmp_path: Path) -> None:
+    file = with_a_key_twice(built, tmp_path)
     failed = build(file, "--select", "stg_topics")
     assert failed.exit_code == 1
     (key_test,) = (name for name in failed.results if name.startswith("unique_combination_stg_topics"))

@@ -67,7 +67,7 @@ def cases(make_site: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 @pytest.mark.parametrize(
     ("begin", "point", "table"),
     [
-        ("first", "in_extract", ""),
+        pytest.param("first", "in_extract", "", marks=pytest.mark.slow),
         ("first", "after_extract", ""),
         pytest.param("first", "after_copy", "mentions", marks=pytest.mark.slow),
         pytest.param("first", "after_commit", "", marks=pytest.mark.slow),

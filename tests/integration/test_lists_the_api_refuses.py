@@ -92,7 +92,10 @@ def test_a_list_that_is_refused_later_hinders_no_other(site: Any, name: str) -> 
     site.assert_holds_the_truth()
 
 
-@pytest.mark.parametrize(("name", "switch"), [("topics", "without_permission"), ("mentions", "not_in_plan")])
+@pytest.mark.parametrize(
+    ("name", "switch"),
+    [("topics", "without_permission"), pytest.param("mentions", "not_in_plan", marks=pytest.mark.slow)],
+)
 def test_without_a_needed_list_a_sync_fails_and_says_which(site: Any, name: str, switch: str) -> None:
     site.box.behaviour = Behaviour(**{switch: frozenset({PATHS[name]})})
     with pytest.raises(PermissionDenied, match=f"GET /1417/{PATHS[name]}: the API answered 403"):

@@ -42,9 +42,7 @@ def assert_in_step(site: Any) -> None:
 
 @pytest.fixture
 def site(make_site: Make) -> Any:
-    made = make_site(mentions=220, stream_names=STREAMS, options={"social_warehouse_sweep_calls": 0})
-    made.sync()
-    return made
+    return make_site(mentions=220, stream_names=STREAMS, options={"social_warehouse_sweep_calls": 0}, is_synced=True)
 
 
 def test_nothing_to_find_costs_one_question(site: Any) -> None:
@@ -223,10 +221,8 @@ def test_the_sweep_takes_the_days_in_turn(site: Any) -> None:
     assert len(site.rows("FROM history.days_read")) == 2 * account.day_count
 
 
-def test_days_that_differ_for_good_are_not_read_for_ever(make_site: Make) -> None:
+def test_days_that_differ_for_good_are_not_read_for_ever(site: Any) -> None:
     """A count that lies costs its reading once."""
-    site = make_site(mentions=100, stream_names=STREAMS, options={"social_warehouse_sweep_calls": 0})
-    site.sync()
     execute(site, "UPDATE social_connect.mentions SET message_sentiment = 'none' WHERE message_sentiment = 'positive'")
     first, second = (reconciled(site).accounts[0] for _ in range(2))
     assert first.still_different_count > 0

@@ -48,13 +48,13 @@ DISTRUSTED = "; ".join(f"UPDATE social_connect.{one.root.name} SET _content_hash
 
 @pytest.fixture(scope="module")
 def synced(make_site: Make) -> Synced:
-    """A site by mode: two accounts, three syncs with hours between, every stream, notes too."""
+    """A site by mode: two accounts, two syncs with a day between, every stream, notes too."""
 
     @functools.cache
     def make(mode: str) -> Any:
         options = {"social_connect_context_calls": 1_000, "social_connect_start_date": "2026-02-01"} | MODES[mode]
         site = make_site(accounts=(1417, 1418), mentions=60, options=options)
-        for hours in (0, 26, 30):
+        for hours in (0, 30):
             site.box.advance(hours=hours)
             site.sync()
         return site

@@ -58,7 +58,7 @@ def build(what: str) -> Sandbox:
     return box
 
 
-@pytest.fixture(scope="module", params=["planned", "touched", "later changes"])
+@pytest.fixture(scope="module", params=[pytest.param("planned", marks=pytest.mark.slow), "touched", "later changes"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with build(request.param).serve() as running:
         yield running

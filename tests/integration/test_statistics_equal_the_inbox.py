@@ -303,7 +303,9 @@ def test_any_number_can_be_asked_again(statistics: _Statistics) -> None:
             assert facet["data"][named.index(segment) if segment in named else 0][across] == value
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
+@pytest.mark.parametrize(
+    "zone", ["Asia/Kolkata", *(pytest.param(zone, marks=pytest.mark.slow) for zone in ("UTC", "America/New_York"))]
+)
 def test_days_are_whole_in_any_zone_though_they_are_asked_in_parts(server: Server, tmp_path: Path, zone: str) -> None:
     """Two calls meet inside a local day; what each counts of it alone is not its number."""
     server.sandbox.behaviour = replace(Behaviour(), statistics_zone=zone)
@@ -343,7 +345,7 @@ def test_a_used_up_budget_keeps_what_was_read_and_the_next_sync_goes_on(statisti
     assert len(asked) == 2, "recent days only, one call for mentions and one for cases"
 
 
-@pytest.mark.parametrize("switch", ["without_permission", "not_in_plan"])
+@pytest.mark.parametrize("switch", ["without_permission", pytest.param("not_in_plan", marks=pytest.mark.slow)])
 def test_an_account_without_statistics_gets_a_notice(statistics: _Statistics, switch: str) -> None:
     box = statistics.box
     box.behaviour = replace(Behaviour(), **{switch: frozenset({"insights/facets"})})  # type: ignore[arg-type]

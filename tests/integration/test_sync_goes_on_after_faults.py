@@ -84,7 +84,7 @@ def test_a_page_without_rows_does_not_end_a_list(make_site: Make) -> None:
 
 
 def test_a_used_up_budget_ends_a_run_with_what_was_read_and_the_next_goes_on(make_site: Make) -> None:
-    site = make_site(mentions=1200, rate_limit_per_hour=6)
+    site = make_site(mentions=750, rate_limit_per_hour=6)
     counts = []
     for _hour in range(10):
         extraction = site.sync()
@@ -122,7 +122,10 @@ def test_a_throttled_request_ends_a_run_cleanly(make_site: Make) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [("expired_token", AuthenticationFailed), ("foreign_next_url", ForeignNextUrl)],
+    [
+        ("expired_token", AuthenticationFailed),
+        pytest.param("foreign_next_url", ForeignNextUrl, marks=pytest.mark.slow),
+    ],
 )
 def test_what_was_read_before_a_failure_is_loaded(
     make_site: Make, monkeypatch: pytest.MonkeyPatch, fault: str, error: type[SocialConnectError]
@@ -143,8 +146,7 @@ def test_what_was_read_before_a_failure_is_loaded(
 
 
 def test_a_failure_after_a_good_load_changes_no_row(make_site: Make) -> None:
-    site = make_site(mentions=300)
-    site.sync()
+    site = make_site(is_synced=True)
     before = site.snapshot()
     site.box.advance(hours=5)
     site.box.faults.add("expired_token", path="inbox/mentions")

@@ -81,10 +81,9 @@ def test_only_the_accounts_that_were_asked_for_are_read(make_site: Make) -> None
 
 
 def test_a_list_that_is_emptied_leaves_no_rows(make_site: Make) -> None:
-    site = make_site(mentions=60)
+    site = make_site(is_synced=True)
     tagged = next(mention for mention in site.box.mentions(1417) if mention.get("tags"))
     key = tagged["unique_id"]
-    site.sync()
     count = "SELECT count(*) FROM mention_tags WHERE unique_id = $1"
     assert site.one(count, key) == len(tagged["tags"])
     site.box.advance(hours=1)
@@ -96,9 +95,8 @@ def test_a_list_that_is_emptied_leaves_no_rows(make_site: Make) -> None:
 
 
 def test_a_mention_acted_on_weeks_later_is_brought_up_to_date(make_site: Make) -> None:
-    site = make_site(mentions=40)
+    site = make_site(is_synced=True)
     oldest = site.box.mentions(1417)[0]["unique_id"]
-    site.sync()
     site.box.advance(days=45)
     site.box.act(1417, oldest, kind="note", text="found again")
     assert site.one("SELECT count(*) FROM mention_actions WHERE details = 'found again'") == 0
@@ -204,8 +202,7 @@ def test_an_account_without_a_mention_has_every_table(make_site: Make) -> None:
 
 def test_a_run_can_be_repeated(make_site: Make) -> None:
     """The same clock, the same rows: the second writes nothing."""
-    site = make_site(mentions=120)
-    site.sync()
+    site = make_site(is_synced=True)
     before = site.snapshot()
     again = site.sync()
     assert again.load.row_counts == {}
@@ -213,8 +210,7 @@ def test_a_run_can_be_repeated(make_site: Make) -> None:
 
 
 def test_a_run_as_of_an_earlier_time_takes_nothing_back(make_site: Make) -> None:
-    site = make_site(mentions=120)
-    site.sync()
+    site = make_site(is_synced=True)
     before = site.snapshot()
     site.sync(site.box.now - timedelta(days=3))
     assert site.snapshot() == before

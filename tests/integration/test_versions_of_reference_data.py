@@ -348,7 +348,7 @@ def test_a_list_that_is_emptied_has_no_version_any_more(replay: _Replay) -> None
         assert present == [("1418",)], table
 
 
-@pytest.mark.parametrize("fault", ["throttle", "expired_token"])
+@pytest.mark.parametrize("fault", ["throttle", pytest.param("expired_token", marks=pytest.mark.slow)])
 def test_a_list_that_was_read_half_way_closes_and_opens_nothing(replay: _Replay, fault: str) -> None:
     box = replay.site.box
     for number in range(60):

@@ -71,7 +71,7 @@ def test_how_the_clock_is_moved_makes_no_difference() -> None:
     assert at_once.mentions(1417) != Sandbox(seed=3, mentions=600).mentions(1417)
 
 
-@pytest.mark.parametrize("days", [1, 3])
+@pytest.mark.parametrize("days", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_silent_edits_are_so_many_and_leave_no_action(days: int) -> None:
     plain, changed = changed_by(DailyChanges(edits=15), days=days)
     pairs = differing(plain, changed)

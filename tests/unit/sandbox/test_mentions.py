@@ -1,6 +1,7 @@
 """A mention looks as the API shows it, with everything that occurs in real answers."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -68,23 +69,27 @@ def paths(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     yield prefix, value
 
 
-def values_at(mentions: list[Json], wanted: str) -> list[Any]:
-    return [value for mention in mentions for path, value in paths(mention) if path == wanted]
+@pytest.fixture(scope="module")
+def values(mentions: list[Json]) -> dict[str, list[Any]]:
+    """What is found at each path."""
+    found = defaultdict(list)
+    for mention in mentions:
+        for path, value in paths(mention):
+            found[path].append(value)
+    return dict(found)
 
 
-def test_every_documented_field_occurs(mentions: list[Json]) -> None:
-    found = {path for mention in mentions for path, _ in paths(mention)}
-    assert [path for path in DOCUMENTED.split() if path not in found] == []
+def test_every_documented_field_occurs(values: dict[str, list[Any]]) -> None:
+    assert [path for path in DOCUMENTED.split() if path not in values] == []
 
 
 @pytest.mark.parametrize(
     "path",
     ["location", "part_of_cases", "source.identifiers", "actions[].user", "actions[].metadata", "todos[].author"],
 )
-def test_an_empty_object_may_come_as_an_empty_list(mentions: list[Json], path: str) -> None:
-    values = values_at(mentions, path)
-    assert [] in values
-    assert any(isinstance(value, dict) and value for value in values)
+def test_an_empty_object_may_come_as_an_empty_list(values: dict[str, list[Any]], path: str) -> None:
+    assert [] in values[path]
+    assert any(isinstance(value, dict) and value for value in values[path])
 
 
 @pytest.mark.parametrize(
@@ -106,12 +111,12 @@ def test_an_empty_object_may_come_as_an_empty_list(mentions: list[Json], path: s
         ("source.id", {str}),
     ],
 )
-def test_types_are_those_of_real_answers(mentions: list[Json], path: str, types: set[type]) -> None:
-    assert {type(value) for value in values_at(mentions, path)} == types
+def test_types_are_those_of_real_answers(values: dict[str, list[Any]], path: str, types: set[type]) -> None:
+    assert {type(value) for value in values[path]} == types
 
 
-def test_fields_that_are_often_absent_are_missing_not_null(mentions: list[Json]) -> None:
-    null_paths = {path for mention in mentions for path, value in paths(mention) if value is None}
+def test_fields_that_are_often_absent_are_missing_not_null(mentions: list[Json], values: dict[str, list[Any]]) -> None:
+    null_paths = {path for path, found in values.items() if None in found}
     assert null_paths == {"handled_by"}
     for key in ("location", "priority", "part_of_cases", "todos", "service_details", "extra_attributes", "handled_by"):
         assert any(key not in mention for mention in mentions), key

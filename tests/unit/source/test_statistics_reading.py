@@ -189,29 +189,33 @@ def test_counting_ends_beyond_the_days_so_that_every_bucket_is_whole_but_never_a
     ]
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    runs=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 4)), min_size=1, max_size=5),
-    start_days=st.integers(1, 400),
-)
-def test_however_often_the_budget_ends_a_run_no_day_is_missed(runs: list[tuple[int, int]], start_days: int) -> None:
-    state: Json = {}
-    now, loaded = NOW, set[str]()
-    for pause_days, allowed in runs:
-        now += pause_days * ONE_DAY
-        api = _FacetApi(allowed=allowed)
-        reading = loader(api, ALL, TIMES, now=now, days=start_days)
-        found = read_all(reading, state)
-        assert (reading.stopped_by is None) or isinstance(reading.stopped_by, BudgetUsedUp)
-        assert len(set(found.get("all", []))) == len(found.get("all", [])), "no day twice in a run"
-        assert found.get("all") == found.get("times")
-        loaded |= set(found.get("all", []))
-        for covered in covered_in(state):
-            last_day = covered.asked_to - timedelta(seconds=1)
-            assert set(texts(days_between(covered.first_day, last_day))) <= loaded, "no cursor before its rows"
-    reading = loader(_FacetApi(), ALL, TIMES, now=now, days=start_days)
-    loaded |= set(read_all(reading, state)["all"])
-    assert loaded == set(texts(days_between(midnight(NOW - start_days * ONE_DAY), midnight(now))))
+@pytest.mark.parametrize("example_count", [12, pytest.param(40, marks=pytest.mark.slow)])
+def test_however_often_the_budget_ends_a_run_no_day_is_missed(example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(
+        runs=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 4)), min_size=1, max_size=5),
+        start_days=st.integers(1, 400),
+    )
+    def check(runs: list[tuple[int, int]], start_days: int) -> None:
+        state: Json = {}
+        now, loaded = NOW, set[str]()
+        for pause_days, allowed in runs:
+            now += pause_days * ONE_DAY
+            api = _FacetApi(allowed=allowed)
+            reading = loader(api, ALL, TIMES, now=now, days=start_days)
+            found = read_all(reading, state)
+            assert (reading.stopped_by is None) or isinstance(reading.stopped_by, BudgetUsedUp)
+            assert len(set(found.get("all", []))) == len(found.get("all", [])), "no day twice in a run"
+            assert found.get("all") == found.get("times")
+            loaded |= set(found.get("all", []))
+            for covered in covered_in(state):
+                last_day = covered.asked_to - timedelta(seconds=1)
+                assert set(texts(days_between(covered.first_day, last_day))) <= loaded, "no cursor before its rows"
+        reading = loader(_FacetApi(), ALL, TIMES, now=now, days=start_days)
+        loaded |= set(read_all(reading, state)["all"])
+        assert loaded == set(texts(days_between(midnight(NOW - start_days * ONE_DAY), midnight(now))))
+
+    check()
 
 
 def test_a_new_definition_and_a_changed_one_are_asked_from_the_start_date_on() -> None:

@@ -374,24 +374,32 @@ def stored_values(landed: Any) -> set[str]:
     return found
 
 
-@settings(max_examples=50, deadline=None)
-@given(data=st.data())
-def test_no_value_is_lost(data: st.DataObject, land: Land, payloads: ModuleType) -> None:
-    mention, marks = data.draw(payloads.drifted())
-    landed = land(mention)
-    stored = stored_values(landed)
-    lost = [
-        mark
-        for mark in marks
-        if str(mark) not in stored and str(float(mark) if isinstance(mark, int) else "") not in stored
-    ]
-    assert lost == []
+@pytest.mark.parametrize("example_count", [12, pytest.param(50, marks=pytest.mark.slow)])
+def test_no_value_is_lost(land: Land, payloads: ModuleType, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        mention, marks = data.draw(payloads.drifted())
+        landed = land(mention)
+        stored = stored_values(landed)
+        lost = [
+            mark
+            for mark in marks
+            if str(mark) not in stored and str(float(mark) if isinstance(mark, int) else "") not in stored
+        ]
+        assert lost == []
+
+    check()
 
 
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_a_row_is_the_same_whatever_shares_its_batch(data: st.DataObject, land: Land, payloads: ModuleType) -> None:
-    mentions = [data.draw(payloads.drifted(f"1_{number}"))[0] for number in range(2)]
-    together, apart = land(*mentions), [land(mention) for mention in mentions]
-    for name, rows in together.tables.items():
-        assert rows == [row for alone in apart for row in alone.tables[name]]
+@pytest.mark.parametrize("example_count", [8, pytest.param(25, marks=pytest.mark.slow)])
+def test_a_row_is_the_same_whatever_shares_its_batch(land: Land, payloads: ModuleType, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        mentions = [data.draw(payloads.drifted(f"1_{number}"))[0] for number in range(2)]
+        together, apart = land(*mentions), [land(mention) for mention in mentions]
+        for name, rows in together.tables.items():
+            assert rows == [row for alone in apart for row in alone.tables[name]]
+
+    check()

@@ -56,15 +56,17 @@ def test_the_plain_loop_knows_every_table_and_column(land: Land, oracle: ModuleT
     assert {listing.table for listing in oracle.all_lists()} | {"mentions"} == set(landed.tables)
 
 
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_on_any_mentions_in_any_pages(
-    data: st.DataObject, land: Land, oracle: ModuleType, payloads: ModuleType
-) -> None:
-    mentions = data.draw(st.lists(payloads.mentions, max_size=3))
-    landed = land(bodies=data.draw(payloads.bodies_of(mentions)))
-    assert_agrees(landed, oracle.flatten(mentions, account_id="1417", loaded_at=LOADED_AT))
-    assert landed.quarantine == []
+@pytest.mark.parametrize("example_count", [15, pytest.param(60, marks=pytest.mark.slow)])
+def test_on_any_mentions_in_any_pages(land: Land, oracle: ModuleType, payloads: ModuleType, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        mentions = data.draw(st.lists(payloads.mentions, max_size=3))
+        landed = land(bodies=data.draw(payloads.bodies_of(mentions)))
+        assert_agrees(landed, oracle.flatten(mentions, account_id="1417", loaded_at=LOADED_AT))
+        assert landed.quarantine == []
+
+    check()
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])

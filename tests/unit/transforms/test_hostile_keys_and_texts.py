@@ -92,18 +92,22 @@ def test_a_name_with_a_dot_hides_no_path(land: Land) -> None:
     assert sorted(kept.values()) == ["flat", "nested"]
 
 
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_any_name_and_any_value(data: st.DataObject, land: Land, payloads: ModuleType) -> None:
-    names = payloads.texts.filter(lambda name: name and "\u0000" not in name and "." not in name)
-    scalars = st.one_of(payloads.texts, st.integers(-(2**70), 2**70), st.booleans(), st.none())
-    values = st.recursive(
-        scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2)
-    )
-    known = set(payloads.full())
-    new = data.draw(st.dictionaries(names.filter(lambda name: name not in known), values, min_size=1, max_size=3))
-    landed = land(bodies=data.draw(payloads.bodies_of([{"unique_id": "1", **new}, {"unique_id": "2"}])))
-    assert landed.extras() == [new, None]
+@pytest.mark.parametrize("example_count", [10, pytest.param(40, marks=pytest.mark.slow)])
+def test_any_name_and_any_value(land: Land, payloads: ModuleType, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        names = payloads.texts.filter(lambda name: name and "\u0000" not in name and "." not in name)
+        scalars = st.one_of(payloads.texts, st.integers(-(2**70), 2**70), st.booleans(), st.none())
+        values = st.recursive(
+            scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2)
+        )
+        known = set(payloads.full())
+        new = data.draw(st.dictionaries(names.filter(lambda name: name not in known), values, min_size=1, max_size=3))
+        landed = land(bodies=data.draw(payloads.bodies_of([{"unique_id": "1", **new}, {"unique_id": "2"}])))
+        assert landed.extras() == [new, None]
+
+    check()
 
 
 def test_texts_come_through_as_they_are(land: Land, payloads: ModuleType) -> None:

@@ -196,7 +196,7 @@ def test_where_it_is_not_kept_nothing_is_left(
     assert left(stored(masking, objects, policy), personal, own_names) == {}
 
 
-@pytest.mark.parametrize("mode", ["keep", "hash", "drop"])
+@pytest.mark.parametrize("mode", ["hash", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("keep", "drop"))])
 def test_every_object_reads_the_same_again_from_its_payload(
     masking: ModuleType, objects: dict[str, list[Json]], mode: str
 ) -> None:

@@ -160,24 +160,28 @@ def test_a_topic_is_known_by_its_id_in_its_table_and_by_topic_id_in_its_lists(la
     ]
 
 
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_it_is_what_a_loop_over_objects_leaves(data: st.DataObject, land: Land) -> None:
-    tag = st.sampled_from(["x", "y"])
-    assign = st.lists(st.builds(lambda one: {"id": one}, tag), max_size=2).map(
-        lambda found: {"metadata": {"assignees": found}}
-    )
-    bodies = st.fixed_dictionaries(
-        {}, optional={"tags": st.lists(tag, max_size=2), "actions": st.lists(assign, max_size=2)}
-    )
-    objects = data.draw(st.dictionaries(st.sampled_from("abcdef"), bodies, max_size=5))
-    records = [{"unique_id": key, **body} for key, body in objects.items()]
-    landed = land(*records)
-    marks: dict[str, st.SearchStrategy[str | None]] = {
-        key: st.sampled_from([hashes(landed).get(key, "gone"), "another", None]) for key in "abcdef"
-    }
-    known = data.draw(st.fixed_dictionaries({}, optional=marks))
-    left = land(*records, known=known_as(known))
-    assert left.tables == brute_force(landed, known)
-    written_again = {row["unique_id"] for row in left.tables["mentions"]} & set(known)
-    assert left.flattened.are_new == (not written_again)
+@pytest.mark.parametrize("example_count", [10, pytest.param(30, marks=pytest.mark.slow)])
+def test_it_is_what_a_loop_over_objects_leaves(land: Land, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        tag = st.sampled_from(["x", "y"])
+        assign = st.lists(st.builds(lambda one: {"id": one}, tag), max_size=2).map(
+            lambda found: {"metadata": {"assignees": found}}
+        )
+        bodies = st.fixed_dictionaries(
+            {}, optional={"tags": st.lists(tag, max_size=2), "actions": st.lists(assign, max_size=2)}
+        )
+        objects = data.draw(st.dictionaries(st.sampled_from("abcdef"), bodies, max_size=5))
+        records = [{"unique_id": key, **body} for key, body in objects.items()]
+        landed = land(*records)
+        marks: dict[str, st.SearchStrategy[str | None]] = {
+            key: st.sampled_from([hashes(landed).get(key, "gone"), "another", None]) for key in "abcdef"
+        }
+        known = data.draw(st.fixed_dictionaries({}, optional=marks))
+        left = land(*records, known=known_as(known))
+        assert left.tables == brute_force(landed, known)
+        written_again = {row["unique_id"] for row in left.tables["mentions"]} & set(known)
+        assert left.flattened.are_new == (not written_again)
+
+    check()

@@ -4,6 +4,7 @@ import hmac
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,26 +99,34 @@ def test_the_list_is_the_contract_s() -> None:
 
 
 # Few examples of several mentions: what takes time is the number of examples, and hardly how many mentions are in one.
-@settings(max_examples=8, deadline=None)
-@given(data=st.data())
-def test_on_any_mentions(data: st.DataObject, masking: ModuleType, oracle: ModuleType, payloads: ModuleType) -> None:
-    assert_agrees(data.draw(st.lists(payloads.mentions, max_size=10)), masking, oracle)
+@pytest.mark.parametrize("example_count", [4, pytest.param(16, marks=pytest.mark.slow)])
+def test_on_any_mentions(masking: ModuleType, oracle: ModuleType, payloads: ModuleType, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        assert_agrees(data.draw(st.lists(payloads.mentions, max_size=10)), masking, oracle)
+
+    check()
 
 
-@settings(max_examples=8, deadline=None)
-@given(data=st.data())
+@pytest.mark.parametrize("example_count", [4, pytest.param(16, marks=pytest.mark.slow)])
 def test_mentions_that_differ_lose_what_is_not_declared_and_read_the_same_again(
-    data: st.DataObject, masking: ModuleType, payloads: ModuleType
+    masking: ModuleType, payloads: ModuleType, example_count: int
 ) -> None:
-    mentions = [data.draw(payloads.drifted(f"1_{number}"))[0] for number in range(data.draw(st.integers(1, 8)))]
-    kept = masking.flatten(MENTION, mentions, masking.KEEP)
-    for policy in (masking.HASH, masking.DROP):
-        found = masking.flatten(MENTION, mentions, policy)
-        assert {row["_extra"] for rows in found.tables.values() for row in rows} == {None}
-        told = {(each.table, each.path, each.expected, each.found) for each in found.drift}
-        assert told == {(each.table, each.path, each.expected, each.found) for each in kept.drift}
-        assert not any(each.is_kept for each in found.drift)
-        assert {name: len(rows) for name, rows in found.tables.items()} == {
-            name: len(rows) for name, rows in kept.tables.items()
-        }
-        assert_reads_again(found, masking)
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        mentions = [data.draw(payloads.drifted(f"1_{number}"))[0] for number in range(data.draw(st.integers(1, 8)))]
+        kept = masking.flatten(MENTION, mentions, masking.KEEP)
+        for policy in (masking.HASH, masking.DROP):
+            found = masking.flatten(MENTION, mentions, policy)
+            assert {row["_extra"] for rows in found.tables.values() for row in rows} == {None}
+            told = {(each.table, each.path, each.expected, each.found) for each in found.drift}
+            assert told == {(each.table, each.path, each.expected, each.found) for each in kept.drift}
+            assert not any(each.is_kept for each in found.drift)
+            assert {name: len(rows) for name, rows in found.tables.items()} == {
+                name: len(rows) for name, rows in kept.tables.items()
+            }
+            assert_reads_again(found, masking)
+
+    check()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,25 +74,30 @@ def test_the_places_are_the_same_when_a_shape_has_to_be_looked_at(land: Land, pa
         ]
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    lists=st.lists(st.lists(st.lists(st.integers(0, 99), max_size=4), max_size=4), max_size=4), is_strange=st.booleans()
-)
-def test_every_element_is_found_at_its_place(land: Land, lists: list[list[list[int]]], is_strange: bool) -> None:
-    new = {"new": 1} if is_strange else {}
-    landed = land(
-        *(
-            {
-                "unique_id": f"{number}",
-                "actions": [{"metadata": {"assignees": [{"id": one, **new} for one in ids]}} for ids in actions],
-            }
-            for number, actions in enumerate(lists)
-        )
+@pytest.mark.parametrize("example_count", [8, pytest.param(25, marks=pytest.mark.slow)])
+def test_every_element_is_found_at_its_place(land: Land, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(
+        lists=st.lists(st.lists(st.lists(st.integers(0, 99), max_size=4), max_size=4), max_size=4),
+        is_strange=st.booleans(),
     )
-    rows = landed.tables["mention_action_assignees"]
-    assert [(row["unique_id"], row["action_position"], row["position"], row["id"]) for row in rows] == [
-        (f"{number}", action, place, f"{one}")
-        for number, actions in enumerate(lists)
-        for action, ids in enumerate(actions)
-        for place, one in enumerate(ids)
-    ]
+    def check(lists: list[list[list[int]]], is_strange: bool) -> None:
+        new = {"new": 1} if is_strange else {}
+        landed = land(
+            *(
+                {
+                    "unique_id": f"{number}",
+                    "actions": [{"metadata": {"assignees": [{"id": one, **new} for one in ids]}} for ids in actions],
+                }
+                for number, actions in enumerate(lists)
+            )
+        )
+        rows = landed.tables["mention_action_assignees"]
+        assert [(row["unique_id"], row["action_position"], row["position"], row["id"]) for row in rows] == [
+            (f"{number}", action, place, f"{one}")
+            for number, actions in enumerate(lists)
+            for action, ids in enumerate(actions)
+            for place, one in enumerate(ids)
+        ]
+
+    check()

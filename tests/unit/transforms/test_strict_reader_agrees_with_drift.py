@@ -33,17 +33,19 @@ def body(*records: Any) -> str:
     return json.dumps({"response": {"data": records}})
 
 
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_as_declared_means_no_difference_and_nothing_kept(
-    data: st.DataObject, land: Land, payloads: ModuleType
-) -> None:
-    mention = data.draw(st.one_of(payloads.mentions, payloads.drifted().map(lambda drawn: drawn[0])))
-    if is_as_declared(MENTION, body(mention), PATH):
-        assert taken_apart(mention) == set()
-        landed = land(mention)
-        assert landed.drift == ()
-        assert landed.kept() == {}
+@pytest.mark.parametrize("example_count", [15, pytest.param(60, marks=pytest.mark.slow)])
+def test_as_declared_means_no_difference_and_nothing_kept(land: Land, payloads: ModuleType, example_count: int) -> None:
+    @settings(max_examples=example_count, deadline=None)
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        mention = data.draw(st.one_of(payloads.mentions, payloads.drifted().map(lambda drawn: drawn[0])))
+        if is_as_declared(MENTION, body(mention), PATH):
+            assert taken_apart(mention) == set()
+            landed = land(mention)
+            assert landed.drift == ()
+            assert landed.kept() == {}
+
+    check()
 
 
 @settings(max_examples=60, deadline=None)
