@@ -36,12 +36,15 @@ lint: setup ## style and types
 bench: setup ## how fast flattening and loading are, beside dlt and DuckDB alone
 	$(BIN)/python benchmarks/flatten_load.py
 
-docs: setup ## write the generated pages anew: settings, command line, data dictionary, dbt sources
+docs: setup ## write the generated pages anew, and docs/site/static_index.html: the models, their columns and lineage
 	$(BIN)/python docs/generate.py
+	mkdir -p docs/site
+	SOCIAL_WAREHOUSE_FILE=docs/site/empty.duckdb $(BIN)/dbt docs generate --static --empty-catalog --quiet \
+	  --project-dir sql --profiles-dir sql --target-path $(CURDIR)/docs/site --log-path $(CURDIR)/docs/site
 
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 	  --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove what the other targets made, but not your data
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis sql/target sql/logs
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis sql/target sql/logs docs/site

@@ -275,6 +275,15 @@ def _dictionary_of_model(schema: str, model: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+ALWAYS_COMING = {(DATASET, "mentions"), (DATASET, "statistics")}
+"""Tables to which rows come every day, so that a day without any is worth a look: `dbt source freshness`."""
+FRESHNESS = [
+    "        config:",
+    "          loaded_at_field: _loaded_at",
+    "          freshness: {warn_after: {count: 24, period: hour}, error_after: {count: 72, period: hour}}",
+]
+
+
 def dbt_sources() -> str:
     """The dbt sources, from the contracts: the normalised tables, and the versions."""
     lines = [
@@ -294,6 +303,7 @@ def dbt_sources() -> str:
             if of == schema:
                 lines += [f"      - name: {name}", "        description: >-"]
                 lines += textwrap.wrap(description, 108, initial_indent=" " * 10, subsequent_indent=" " * 10)
+                lines += FRESHNESS if (schema, name) in ALWAYS_COMING else []
                 lines += ["        columns:", *(f"          - {_source_column(column)}" for column in columns)]
     return "\n".join([*lines, ""])
 
