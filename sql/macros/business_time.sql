@@ -81,3 +81,14 @@
 {%- endmacro %}
 
 {% macro before_all_time() -%} timestamptz '0001-01-01 00:00:00+00' {%- endmacro %}
+
+{#-
+    Seconds that the clock of a row had run by an instant, whichever it is: the business clock, which is joined, or the
+    calendar. Null when nobody knows the row's schedule.
+-#}
+{% macro clock_reading(relation, name, instant) -%}
+    case
+        when {{ relation }}.is_in_business_hours then {{ business_seconds_until(name, instant) }}
+        else epoch_us({{ instant }}) // 1000000
+    end
+{%- endmacro %}

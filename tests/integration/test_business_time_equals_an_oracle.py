@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from business_time_oracle import Holiday, Period, Schedule, Span, Version, stretches, worked
 from dbt_commands import dbt, make_source_tables
+from working_time import (
+    ALL_WEEK,
+    FIRST,
+    LAST,
+    WORKDAYS,
+    ZONES,
+    Holiday,
+    Period,
+    Schedule,
+    Span,
+    Version,
+    holidays_of,
+    insert_schedules,
+    random_schedule,
+    stretches,
+    week,
+    worked,
+    write_rules,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
 
-ACCOUNT = "1417"
-ZONES = (
-    *("UTC", "Europe/London", "Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Jerusalem"),
-    *("Australia/Lord_Howe", "Asia/Kolkata", "Asia/Kathmandu", "Asia/Tehran", "America/Sao_Paulo", "America/Havana"),
-    *("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Hong_Kong", "Asia/Tokyo", "Asia/Bangkok"),
-)
-FIRST, LAST = datetime(2022, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 # --- The warehouse ----------------------------------------------------------------------------------------------------
 
 
@@ -83,33 +92,8 @@ def build(folder: Path, schedules: dict[str, Schedule]) -> Built:
         make_source_tables(con, "history", "business_hours_schedules", "business_hours_periods")
         make_source_tables(con, "social_connect", "mentions")
         con.execute("INSERT INTO social_connect.mentions BY NAME SELECT $1 AS added_at", [FIRST - timedelta(days=10)])
-        versions = [(name, version) for name, schedule in schedules.items() for version in schedule.versions]
-        con.executemany(
-            "INSERT INTO history.business_hours_schedules BY NAME SELECT $1 AS account_id, $2 AS id, $3 AS timezone,"
-            " $4 AS valid_from, $5 AS valid_to",
-            [(ACCOUNT, name, each.zone, each.valid_from, each.valid_to) for name, each in versions],
-        )
-        con.executemany(
-            "INSERT INTO history.business_hours_periods BY NAME SELECT $1 AS account_id,"
-            " $2 AS business_hours_schedule_id, $3 AS day_of_week, $4 AS start_time, $5 AS end_time, $6 AS valid_from,"
-            " $7 AS valid_to",
-            [
-                (ACCOUNT, name, *period, each.valid_from, each.valid_to)
-                for name, each in versions
-                for period in each.periods
-            ],
-        )
-    rules = folder / "rules"
-    rules.mkdir()
-    for name in ("business_hours_assignments", "sla_policies"):
-        (rules / f"{name}.csv").write_bytes((Path(__file__).parents[2] / "sql" / "rules" / f"{name}.csv").read_bytes())
-    with (rules / "holidays.csv").open("w", encoding="utf-8", newline="") as holidays:
-        writer = csv.writer(holidays)
-        writer.writerow(["account_id", "schedule_id", "holiday_date", "start_time", "end_time", "name"])
-        for schedule_id, schedule in schedules.items():
-            writer.writerows(
-                [ACCOUNT, schedule_id, each.day.isoformat(), each.start, each.end, "off"] for each in schedule.holidays
-            )
+        insert_schedules(con, schedules)
+    rules = write_rules(folder / "rules", holidays=holidays_of(schedules))
     without_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
     seconds_sql, due_sql = dbt(
         file,
@@ -125,11 +109,6 @@ def build(folder: Path, schedules: dict[str, Schedule]) -> Built:
 # --- The cases that the best public package gets wrong ----------------------------------------------------------------
 
 LONG_BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
-ALL_WEEK, WORKDAYS = range(1, 8), range(1, 6)
-
-
-def week(days: Iterable[int], *spans: tuple[str, str]) -> list[Period]:
-    return [(day, start, end) for day in days for start, end in spans]
 
 
 def one(zone: str, periods: list[Period], *holidays: Holiday) -> Schedule:
@@ -267,43 +246,6 @@ NAMED = CASES | SHAPES
 
 
 # --- Random schedules -------------------------------------------------------------------------------------------------
-
-
-def random_clock(dice: random.Random) -> str:
-    return f"{dice.randrange(24):02}{dice.choice((0, 0, 15, 30, 30, 45, 59)):02}"
-
-
-def random_periods(dice: random.Random) -> list[Period]:
-    kind = dice.randrange(5)
-    if kind == 0:
-        return week(ALL_WEEK, ("0000", dice.choice(("2400", "0000"))))
-    if kind == 1:
-        return week(WORKDAYS, ("0900", "1230"), ("1315", "1800"))
-    periods = {
-        (dice.randint(1, 7), random_clock(dice), dice.choice((random_clock(dice), "2400")))
-        for _ in range(dice.randrange(12))
-    }
-    return sorted(periods)
-
-
-def random_schedule(dice: random.Random, zone: str) -> Schedule:
-    reading = FIRST + timedelta(seconds=dice.randrange(86_400 * 365))
-    readings = sorted({reading + timedelta(seconds=dice.randrange(86_400 * 900)) for _ in range(dice.randrange(3))})
-    starts = [reading, *readings]
-    versions = [
-        Version(dice.choice(ZONES) if dice.random() < 0.2 else zone, random_periods(dice), start, end)
-        for start, end in zip(starts, [*starts[1:], None], strict=True)
-    ]
-    holidays = []
-    for _ in range(dice.randrange(30)):
-        day = (FIRST + timedelta(days=dice.randrange(1_400))).date()
-        start, end = sorted((random_clock(dice), random_clock(dice)))
-        holidays.append(
-            dice.choice((Holiday(day), Holiday(day, start, None), Holiday(day, None, end), Holiday(day, start, end)))
-        )
-    holidays = [each for each in holidays if each.start is None or each.end is None or each.start < each.end]
-    return Schedule(versions, [each for each in holidays if each.end != "0000"])
-
 
 SEED = 20_240_310
 DICE = random.Random(SEED)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from business_time_oracle import Holiday, Schedule, Version, stretches, worked
+from working_time import Holiday, Schedule, Version, stretches, worked
 
 from pipelines import run
 

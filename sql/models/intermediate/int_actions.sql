@@ -45,6 +45,7 @@ numbered as (
         case when actions.user_id is null then 'automation' else 'human' end as actor_kind,
         case when actions.type = 'status' then actions.metadata_status end as status_set,
         actions.metadata_priority as priority_set,
+        actions.metadata_previous_priority as previous_priority,
         case when actions.type = 'assign' then coalesce(assignees.agent_ids, []) end as assigned_agent_ids,
         case when actions.type = 'assign' then coalesce(assignees.team_ids, []) end as assigned_team_ids,
         last_value(case when actions.type = 'status' then actions.metadata_status end ignore nulls)
@@ -87,6 +88,7 @@ select
     numbered.actor_kind,
     numbered.status_set,
     numbered.priority_set,
+    numbered.previous_priority,
     numbered.assigned_agent_ids,
     numbered.assigned_team_ids,
     numbered.action_type is not distinct from 'reply' as is_reply,
