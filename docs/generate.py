@@ -43,11 +43,12 @@ SCHEMAS = {
     DATASET: ("The API's objects as relational tables, as the loader writes them", True),
     HISTORY: ("What the API forgets: versions of reference data, changes of shape, what was gone", True),
     RAW: ("The payload of each object as it was last read, from which a replay makes the tables", False),
+    "rules": ("Rules of whoever uses the warehouse: holidays, whose hours, targets", False),
     "intermediate": ("Steps that several marts share", False),
     "staging": ("Views on the tables that models read: renamed, housekeeping left out", False),
 }
 """What each schema holds, and whether it is in the published copy; in the order of the dictionary."""
-MODEL_SCHEMAS = (MARTS, "intermediate", "staging")
+MODEL_SCHEMAS = (MARTS, "rules", "intermediate", "staging")
 OTHER_KEYS = {
     (DATASET, STATISTICS.name): STATISTICS.key_names,
     (DATASET, "quarantine"): ("account_id", "object", "content_hash"),

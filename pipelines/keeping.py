@@ -402,7 +402,7 @@ def make_table(con: duckdb.DuckDBPyConnection, name: str, columns: tuple[Column,
         con.execute(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {column}")
 
 
-BUILT_WITH = "intermediate.built_with"
+BUILT_WITH = "intermediate._built_with"
 """Table of one row: what the models were built with last, in full."""
 
 

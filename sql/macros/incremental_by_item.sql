@@ -43,8 +43,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro built_loads() -%} intermediate.built_loads {%- endmacro %}
-{% macro built_deletions() -%} intermediate.built_deletions {%- endmacro %}
+{% macro built_loads() -%} intermediate._built_loads {%- endmacro %}
+{% macro built_deletions() -%} intermediate._built_deletions {%- endmacro %}
 
 {#- Before a build: the two tables are there, and empty before a full one. -#}
 {% macro make_ledger() %}

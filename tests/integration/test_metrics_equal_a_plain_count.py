@@ -498,7 +498,7 @@ def test_what_was_built_incrementally_equals_a_full_build(history: _History, tmp
     shutil.copytree(history.site.home, tmp_path / "home")
     file = tmp_path / "home" / "warehouse.duckdb"
     with duckdb.connect(file) as con:
-        con.execute("DROP TABLE intermediate.built_with")
+        con.execute("DROP TABLE intermediate._built_with")
     settings = history.site.settings(social_warehouse_home=tmp_path / "home")
     assert transform(settings, history.site.box.now).is_full_refresh
     assert not transform(settings, history.site.box.now).is_full_refresh
@@ -506,7 +506,7 @@ def test_what_was_built_incrementally_equals_a_full_build(history: _History, tmp
         con.execute(f"ATTACH '{history.site.home / 'warehouse.duckdb'}' AS incremental (READ_ONLY)")
         tables = con.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
-            " AND schema_name IN ('marts', 'intermediate') AND NOT starts_with(table_name, 'built_')"
+            " AND schema_name IN ('marts', 'intermediate') AND NOT starts_with(table_name, '_')"
             " AND table_name <> 'int_touched_items'"
         ).fetchall()
         assert {name for _, name in tables} >= set(TABLES)
