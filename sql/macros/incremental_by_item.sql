@@ -83,8 +83,3 @@ select * from staging.stg_deletions;
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}
-
-{#- The schedules that the user's file assigns to a kind of thing. -#}
-{% macro assigned_hours(scope) -%}
-    (select * from {{ ref('business_hours_assignments') }} where scope = '{{ scope }}')
-{%- endmacro %}

@@ -102,14 +102,11 @@ select
         of_agents.schedule_id, told.schedule_id, of_teams.schedule_id, of_topics.schedule_id, of_accounts.schedule_id
     ) as schedule_id
 from numbered
-asof left join {{ ref('int_agent_schedules') }} as told
+left join {{ ref('int_agent_schedules') }} as told
     on numbered.account_id = told.account_id
     and numbered.agent_id = told.agent_id
     and numbered.action_at >= told.valid_from
-left join {{ ref('int_items') }} as items
-    on numbered.account_id = items.account_id
-    and numbered.object = items.object
-    and numbered.unique_id = items.unique_id
+    and numbered.action_at < told.valid_to
 left join {{ assigned_hours('agent') }} as of_agents
     on numbered.account_id = of_agents.account_id
     and numbered.agent_id = of_agents.scope_id
@@ -118,8 +115,9 @@ left join {{ ref('int_agent_team_schedules') }} as of_teams
     and numbered.agent_id = of_teams.agent_id
     and numbered.action_at >= of_teams.valid_from
     and numbered.action_at < of_teams.valid_to
-left join {{ assigned_hours('topic') }} as of_topics
-    on items.account_id = of_topics.account_id
-    and items.topic_id = of_topics.scope_id
+left join {{ hours_of_topics() }} as of_topics
+    on numbered.account_id = of_topics.account_id
+    and numbered.object = of_topics.object
+    and numbered.unique_id = of_topics.unique_id
 left join {{ assigned_hours('account') }} as of_accounts
     on numbered.account_id = of_accounts.account_id

@@ -42,18 +42,11 @@ turns as (
         actions.actor_kind,
         actions.schedule_id
     from {{ ref('int_actions') }} as actions
-    where
-        (actions.status_set is not null or actions.assigned_agent_ids is not null)
-        and actions.action_at is not null
-        and {{ is_touched('actions.object', 'actions') }}
-        -- Only of items that are there: an action's item may be set aside.
-        and exists (
-            select 1 from items
-            where
-                items.account_id = actions.account_id
-                and items.object = actions.object
-                and items.unique_id = actions.unique_id
-        )
+    inner join items
+        on actions.account_id = items.account_id
+        and actions.object = items.object
+        and actions.unique_id = items.unique_id
+    where (actions.status_set is not null or actions.assigned_agent_ids is not null) and actions.action_at is not null
 ),
 
 states as (

@@ -61,23 +61,21 @@ measured as (
             of_accounts.schedule_id
         ) as schedule_id
     from stretches
-    asof left join {{ ref('int_agent_schedules') }} as told
+    left join {{ ref('int_agent_schedules') }} as told
         on stretches.account_id = told.account_id
         and stretches.assignee_id = told.agent_id
         and stretches.started_at >= told.valid_from
-    left join {{ ref('int_items') }} as items
-        on stretches.account_id = items.account_id
-        and stretches.object = items.object
-        and stretches.unique_id = items.unique_id
+        and stretches.started_at < told.valid_to
     left join {{ assigned_hours('agent') }} as of_agents
         on stretches.account_id = of_agents.account_id
         and stretches.assignee_id = of_agents.scope_id
     left join {{ assigned_hours('team') }} as of_teams
         on stretches.account_id = of_teams.account_id
         and stretches.assignee_id = of_teams.scope_id
-    left join {{ assigned_hours('topic') }} as of_topics
-        on items.account_id = of_topics.account_id
-        and items.topic_id = of_topics.scope_id
+    left join {{ hours_of_topics() }} as of_topics
+        on stretches.account_id = of_topics.account_id
+        and stretches.object = of_topics.object
+        and stretches.unique_id = of_topics.unique_id
     left join {{ assigned_hours('account') }} as of_accounts
         on stretches.account_id = of_accounts.account_id
 )
