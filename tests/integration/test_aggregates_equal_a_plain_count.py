@@ -36,7 +36,7 @@ LONG_AGO, FAR_AHEAD = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo
 
 
 @dataclass
-class Action:
+class _Action:
     """An action on an item, in its place from the oldest."""
 
     kind: str
@@ -52,12 +52,12 @@ class Action:
 
 
 @dataclass
-class Item:
+class _Item:
     """A mention or a case, and what was done to it."""
 
     object: str
     row: Row
-    actions: list[Action] = field(default_factory=list)
+    actions: list[_Action] = field(default_factory=list)
 
     @property
     def account(self) -> str:
@@ -79,7 +79,7 @@ class Item:
     def mark(self) -> None:
         """Says of each action whether it is the first of its kind, and of a resolve whether it was undone."""
         seen: set[str] = set()
-        last_status: Action | None = None
+        last_status: _Action | None = None
         for action in self.actions:
             is_resolve = action.status == "done"
             for name, applies in (
@@ -109,7 +109,7 @@ class Item:
 
 
 @dataclass
-class Told:
+class _Told:
     """What the normalised tables say, read with no SQL but of whole tables."""
 
     file: Path
@@ -128,7 +128,7 @@ class Told:
         return when.astimezone(self.zone).date()
 
     @cached_property
-    def items(self) -> list[Item]:
+    def items(self) -> list[_Item]:
         made = []
         for name in ("mention", "case"):
             actions, assignees = defaultdict(list), defaultdict(list)
@@ -138,11 +138,11 @@ class Told:
                 assignees[row["account_id"], row["unique_id"], row["action_position"]].append((row["type"], row["id"]))
             for row in self.rows(f"social_connect.{name}s"):
                 key = (row["account_id"], row["unique_id"])
-                item = Item(name, row)
+                item = _Item(name, row)
                 for each in sorted(actions[key], key=lambda one: (one["added_at"], -one["position"])):
                     named = assignees[(*key, each["position"])] if each["type"] == "assign" else None
                     item.actions.append(
-                        Action(
+                        _Action(
                             each["type"],
                             each["user_id"],
                             each["added_at"],
@@ -178,7 +178,7 @@ class Told:
         """The schedule that the API tells of each user."""
         return {(row["account_id"], row["id"]): row["business_hours_schedule_id"] for row in self.rows("history.users")}
 
-    def of_topic(self, item: Item) -> str | None:
+    def of_topic(self, item: _Item) -> str | None:
         given = {(scope, which): schedule for account, scope, which, schedule in self.rules if account == item.account}
         return given.get(("topic", item.topic)) or given.get(("account", item.account))
 
@@ -195,7 +195,8 @@ class Told:
 
     @cached_property
     def memberships(self) -> dict[Key, list[tuple[str, datetime, datetime]]]:
-        found, first = defaultdict(list), {}
+        found: defaultdict[Key, list[tuple[str, datetime, datetime]]] = defaultdict(list)
+        first: dict[str, datetime] = {}
         rows = self.rows("history.team_members")
         for row in rows:
             first[row["account_id"]] = min(row["valid_from"], first.get(row["account_id"], FAR_AHEAD))
@@ -209,7 +210,7 @@ class Told:
         spells = self.memberships[account, agent]
         return {team for team, start, end in spells if start <= when < end} or {"unknown"}
 
-    def assignments(self, item: Item) -> Iterator[tuple[str, str, datetime, datetime | None]]:
+    def assignments(self, item: _Item) -> Iterator[tuple[str, str, datetime, datetime | None]]:
         """Who had the item from when to when: whoever is named by follow-up assigns goes on."""
         having: dict[tuple[str, str], datetime] = {}
         for action in (action for action in item.actions if action.kind == "assign"):
@@ -218,12 +219,12 @@ class Told:
             }
             for who in sorted(having.keys() - named):
                 yield *who, having.pop(who), action.at
-            having |= {who: action.at for who in named - having.keys()}
+            having |= dict.fromkeys(named - having.keys(), action.at)
         for who, since in having.items():
             yield *who, since, None
 
 
-class Work:
+class _Work:
     """Sums of one agent or team on one day, as they are counted by hand."""
 
     def __init__(self) -> None:
@@ -232,7 +233,7 @@ class Work:
         self.recent_items: set[str] = set()
         self.authors: set[str] = set()
 
-    def act(self, told: Told, item: Item, action: Action) -> None:
+    def act(self, told: _Told, item: _Item, action: _Action) -> None:
         """Counts an action."""
         account = item.account
         schedule = told.schedules.get((account, action.agent)) or told.of_topic(item)
@@ -279,36 +280,30 @@ class Work:
         return {name: value for name, value in (self.sums | different).items() if value}
 
 
-def work_of(told: Told, whose: str) -> dict[Key, dict[str, int]]:
+def work_of(told: _Told, whose: str) -> dict[Key, dict[str, int]]:
     """What agg_agents_daily or agg_teams_daily has to say, by key."""
-    found: defaultdict[Key, Work] = defaultdict(Work)
+    found: defaultdict[Key, _Work] = defaultdict(_Work)
 
-    def rows(item: Item, agent: str, when: datetime) -> list[Work]:
-        owners = [agent] if whose == "agent" else told.teams(item.account, agent, when)
+    def days(item: _Item, kind: str, who: str, when: datetime) -> list[_Work]:
+        in_teams = kind == "agent" and whose == "team"
+        owners = told.teams(item.account, who, when) if in_teams else [who] * (kind in {"agent", whose})
         return [found[item.account, owner, item.object, told.day(when)] for owner in owners]
 
     for item in (item for item in told.items if item.row["deleted_at"] is None):
-        for action in item.actions:
-            if action.agent is not None:
-                for work in rows(item, action.agent, action.at):
-                    work.act(told, item, action)
+        for action in (action for action in item.actions if action.agent is not None):
+            for work in days(item, "agent", str(action.agent), action.at):
+                work.act(told, item, action)
         for kind, who, start, end in told.assignments(item):
-            if kind == "agent":
-                for work in rows(item, who, start):
-                    work.sums["assignments_received_count"] += 1
-                for work in rows(item, who, end) if end else ():
-                    work.sums["assignments_ended_count"] += 1
-                    work.sums["assignment_seconds_sum"] += int((end - start).total_seconds()) if end else 0
-            elif whose == "team":
-                found[item.account, who, item.object, told.day(start)].sums["team_assignments_received_count"] += 1
-                if end:
-                    work = found[item.account, who, item.object, told.day(end)]
-                    work.sums["team_assignments_ended_count"] += 1
-                    work.sums["team_assignment_seconds_sum"] += int((end - start).total_seconds())
+            name = "assignment" if kind == "agent" else "team_assignment"
+            for work in days(item, kind, who, start):
+                work.sums[f"{name}s_received_count"] += 1
+            for work in days(item, kind, who, end) if end else ():
+                work.sums[f"{name}s_ended_count"] += 1
+                work.sums[f"{name}_seconds_sum"] += int((end - start).total_seconds()) if end else 0
     return {key: work.row() for key, work in found.items()}
 
 
-def backlog_of(told: Told) -> dict[Key, tuple[int, int, int]]:
+def backlog_of(told: _Told) -> dict[Key, tuple[int, int, int]]:
     """Open and unassigned items and their ages at the end of each date, where something was open."""
     found: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0])
     today = told.day(told.as_of)
@@ -331,7 +326,7 @@ def backlog_of(told: Told) -> dict[Key, tuple[int, int, int]]:
     return {key: (count, unassigned, age) for key, (count, unassigned, age) in found.items()}
 
 
-def volume_of(told: Told) -> dict[Key, tuple[int, int, int, int]]:
+def volume_of(told: _Told) -> dict[Key, tuple[int, int, int, int]]:
     """Mentions of customers and own ones by hour, and those of a known schedule and in its hours."""
     found: dict[Key, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for item in told.items:
@@ -347,7 +342,7 @@ def volume_of(told: Told) -> dict[Key, tuple[int, int, int, int]]:
 
 
 @pytest.fixture(scope="module", params=SIZES)
-def told(request: pytest.FixtureRequest, make_site: Callable[..., Any]) -> Told:
+def told(request: pytest.FixtureRequest, make_site: Callable[..., Any]) -> _Told:
     """An account's warehouse in which people change teams and some items are gone, with its aggregates built."""
     mentions, zone = request.param
     site = make_site(mentions=mentions, stream_names=STREAMS)
@@ -385,11 +380,11 @@ def told(request: pytest.FixtureRequest, make_site: Callable[..., Any]) -> Told:
         rules=folder,
         as_of=as_of.isoformat(),
     )
-    return Told(file, ZoneInfo(zone), as_of, given)
+    return _Told(file, ZoneInfo(zone), as_of, given)
 
 
 @pytest.mark.parametrize("whose", ["agent", "team"])
-def test_work_is_what_a_loop_over_actions_counts(told: Told, whose: str) -> None:
+def test_work_is_what_a_loop_over_actions_counts(told: _Told, whose: str) -> None:
     found = {
         (row["account_id"], row[f"{whose}_id"], row["object"], row["action_date"]): row
         for row in told.rows(f"marts.agg_{whose}s_daily")
@@ -410,7 +405,7 @@ def test_work_is_what_a_loop_over_actions_counts(told: Told, whose: str) -> None
         assert {row["team_id"] for row in found.values()} > {"unknown"}
 
 
-def test_the_backlog_is_what_a_loop_over_days_counts(told: Told) -> None:
+def test_the_backlog_is_what_a_loop_over_days_counts(told: _Told) -> None:
     found = {
         (row["account_id"], row["object"], row["topic_id"], row["channel"], row["status"], row["backlog_date"]): row
         for row in told.rows("marts.agg_backlog_daily")
@@ -423,7 +418,7 @@ def test_the_backlog_is_what_a_loop_over_days_counts(told: Told) -> None:
     assert {key[-1] for key in found} >= {told.day(told.as_of)}
 
 
-def test_volume_is_what_a_loop_over_mentions_counts(told: Told) -> None:
+def test_volume_is_what_a_loop_over_mentions_counts(told: _Told) -> None:
     found = {
         tuple(
             row[name] for name in ("account_id", "mention_date", "hour_of_day", "iso_weekday", "topic_id", "channel")
