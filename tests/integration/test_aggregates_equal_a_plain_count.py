@@ -77,9 +77,9 @@ class _Item:
         return bool(self.row["author_managed"])
 
     def mark(self) -> None:
-        """Says of each action whether it is the first of its kind, and of a resolve whether it was undone."""
+        """Says of each action whether it is the first of its kind, and whether it made the item done and was undone."""
         seen: set[str] = set()
-        last_status: _Action | None = None
+        resolved_by: _Action | None = None
         for action in self.actions:
             is_resolve = action.status == "done"
             for name, applies in (
@@ -90,10 +90,10 @@ class _Item:
                 if applies and name not in seen:
                     seen.add(name)
                     setattr(action, name, not self.is_own)
-            if action.status is not None:
-                if last_status is not None and last_status.status == "done" and not is_resolve:
-                    last_status.is_undone = True
-                last_status = action
+            if is_resolve:
+                resolved_by = resolved_by or action
+            elif action.status is not None and resolved_by is not None:
+                resolved_by.is_undone, resolved_by = True, None
 
     def spells(self) -> Iterator[tuple[str, bool, datetime, datetime]]:
         """Its stretches of one status and one answer to whether an agent has it; the last has no end."""

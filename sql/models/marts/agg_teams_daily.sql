@@ -1,5 +1,14 @@
 -- One row per account, team, object and date on which one of its members did something or had an item given or taken
 -- away, or the team itself had. Team unknown: who acted was in no team.
+{%- set work = {
+    'first_human_action': firsts_of('first_human_action'),
+    'first_human_response': firsts_of('first_human_response'),
+    'first_resolve': firsts_of('first_resolve'),
+    'undone_resolves': undone_resolves(),
+    'received': assignments_to('agent', 'started_at'),
+    'ended': assignments_to('agent', 'ended_at'),
+} %}
+
 with memberships as (
     select
         account_id,
@@ -24,44 +33,33 @@ actions as (
         and actions.action_at < memberships.valid_to
 ),
 
-to_agents as (
-    {{ assignments_to('agent') }}
-),
-
-to_teams as (
-    {{ assignments_to('team') }}
-),
-
--- The team is the one of the moment that counts: when the item is given, and when it is taken away.
-received as (
-    select to_agents.*, {{ or_unknown('memberships.team_id') }} as team_id
-    from to_agents
+{% for name, rows in work.items() -%}
+{{ name }} as (
+    select work.*, {{ or_unknown('memberships.team_id') }} as team_id
+    from (
+        {{- rows }}
+    ) as work
     left join memberships
-        on to_agents.account_id = memberships.account_id
-        and to_agents.agent_id = memberships.agent_id
-        and to_agents.started_at >= memberships.valid_from
-        and to_agents.started_at < memberships.valid_to
+        on work.account_id = memberships.account_id
+        and work.agent_id = memberships.agent_id
+        and work.acted_at >= memberships.valid_from
+        and work.acted_at < memberships.valid_to
 ),
 
-ended as (
-    select to_agents.*, {{ or_unknown('memberships.team_id') }} as team_id
-    from to_agents
-    left join memberships
-        on to_agents.account_id = memberships.account_id
-        and to_agents.agent_id = memberships.agent_id
-        and to_agents.ended_at >= memberships.valid_from
-        and to_agents.ended_at < memberships.valid_to
-    where to_agents.ended_at is not null
+{% endfor -%}
+received_by_teams as (
+    {{ assignments_to('team', 'started_at') }}
+),
+
+ended_by_teams as (
+    {{ assignments_to('team', 'ended_at') }}
 )
 
-{{ sums_by_day('team_id', [
-    {'relation': 'actions', 'day': 'action_date', 'sums': action_sums()},
-    {'relation': 'received', 'day': reporting_date('started_at'), 'sums': received_sums()},
-    {'relation': 'ended', 'day': reporting_date('ended_at'), 'sums': ended_sums()},
-    {'relation': 'to_teams', 'day': reporting_date('started_at'), 'sums': {
+{{ sums_of_work('team_id', [
+    {'relation': 'received_by_teams', 'day': reporting_date('acted_at'), 'sums': {
         'team_assignments_received_count': 'count(*)',
     }},
-    {'relation': 'to_teams', 'day': reporting_date('ended_at'), 'sums': {
+    {'relation': 'ended_by_teams', 'day': reporting_date('acted_at'), 'sums': {
         'team_assignments_ended_count': 'count(*)',
         'team_assignment_seconds_sum': 'sum(assignment_seconds)',
     }},
