@@ -25,6 +25,18 @@
     {%- endfor %}
 {%- endmacro %}
 
+{#- Whether a row's item is not among the few that are deleted. -#}
+{% macro is_alive(rows) -%}
+    not exists (
+        select 1 from {{ ref('int_items') }} as items
+        where
+            items.deleted_at is not null
+            and items.account_id = {{ rows }}.account_id
+            and items.object = {{ rows }}.object
+            and items.unique_id = {{ rows }}.unique_id
+    )
+{%- endmacro %}
+
 {#- Resolves by people, on items that are alive, after which the item was reopened; dated when it was resolved. -#}
 {% macro undone_resolves() -%}
     select
@@ -33,15 +45,11 @@
         intervals.started_by_agent_id as agent_id,
         intervals.started_at as acted_at
     from {{ ref('fct_status_intervals') }} as intervals
-    inner join {{ ref('int_items') }} as items
-        on intervals.account_id = items.account_id
-        and intervals.object = items.object
-        and intervals.unique_id = items.unique_id
     where
         intervals.status = 'done'
         and intervals.started_by_agent_id is not null
         and intervals.ended_at is not null
-        and items.deleted_at is null
+        and {{ is_alive('intervals') }}
 {%- endmacro %}
 
 {#- Assignments of items that are alive, to agents or teams, at their start or end. -#}
@@ -54,14 +62,10 @@
         assignments.assignment_seconds,
         assignments.assignment_business_hours_seconds
     from {{ ref('fct_assignments') }} as assignments
-    inner join {{ ref('int_items') }} as items
-        on assignments.account_id = items.account_id
-        and assignments.object = items.object
-        and assignments.unique_id = items.unique_id
     where
         assignments.assignee_type = '{{ what }}'
         and assignments.{{ instant }} is not null
-        and items.deleted_at is null
+        and {{ is_alive('assignments') }}
 {%- endmacro %}
 
 {#- How rows of int_agent_actions count. Likes stand apart, as they do in the product. -#}

@@ -6,16 +6,14 @@ with items as (
     where deleted_at is null and {{ is_touched('object') }}
 ),
 
--- Hours by date: an action is looked up on its date, which costs a fraction of an as-of join of all actions.
-hours_by_date as (
+-- Hours by day of UTC: an action is looked up on its day, which costs a fraction of an as-of join of all actions.
+hours_by_day as (
     select
         account_id,
         schedule_id,
         starts_at,
         ends_at,
-        unnest(generate_series(
-            date_trunc('day', timezone('UTC', starts_at)), timezone('UTC', ends_at), interval 1 day
-        ))::date as utc_date
+        unnest(range({{ utc_day('starts_at') }}, {{ utc_day('ends_at') }} + 1)) as utc_day
     from {{ ref('int_business_intervals') }}
     where stretch_seconds > 0
 ),
@@ -39,10 +37,10 @@ select
     items.is_own,
     actions.is_resolve,
     actions.is_reopening,
-    coalesce(actions.action_at <= items.item_at + interval 28 days, false) as is_within_28_days,
+    coalesce({{ seconds_between('items.item_at', 'actions.action_at') }} <= 28 * 86400, false) as is_within_28_days,
     actions.action_at,
     {{ reporting_date('actions.action_at') }} as action_date,
-    case when known_schedules.schedule_id is not null then hours_by_date.starts_at is not null end as is_in_business_hours
+    case when known_schedules.schedule_id is not null then hours_by_day.starts_at is not null end as is_in_business_hours
 from {{ ref('int_actions') }} as actions
 inner join items
     on actions.account_id = items.account_id
@@ -51,12 +49,12 @@ inner join items
 left join known_schedules
     on actions.account_id = known_schedules.account_id
     and actions.schedule_id = known_schedules.schedule_id
-left join hours_by_date
-    on actions.account_id = hours_by_date.account_id
-    and actions.schedule_id = hours_by_date.schedule_id
-    and cast(timezone('UTC', actions.action_at) as date) = hours_by_date.utc_date
-    and actions.action_at >= hours_by_date.starts_at
-    and actions.action_at < hours_by_date.ends_at
+left join hours_by_day
+    on actions.account_id = hours_by_day.account_id
+    and actions.schedule_id = hours_by_day.schedule_id
+    and {{ utc_day('actions.action_at') }} = hours_by_day.utc_day
+    and actions.action_at >= hours_by_day.starts_at
+    and actions.action_at < hours_by_day.ends_at
 where
     actions.agent_id is not null
     and actions.action_at is not null

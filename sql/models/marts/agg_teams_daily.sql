@@ -24,7 +24,19 @@ with memberships as (
 ),
 
 actions as (
-    select actions.*, {{ or_unknown('memberships.team_id') }} as team_id
+    select
+        {{ or_unknown('memberships.team_id') }} as team_id,
+        actions.account_id,
+        actions.object,
+        actions.unique_id,
+        actions.action_date,
+        actions.action_kind,
+        actions.author_id,
+        actions.is_own,
+        actions.is_resolve,
+        actions.is_reopening,
+        actions.is_within_28_days,
+        actions.is_in_business_hours
     from {{ ref('int_agent_actions') }} as actions
     left join memberships
         on actions.account_id = memberships.account_id
