@@ -12,11 +12,17 @@
         and {{ instant }} >= {{ name }}.starts_at
 {%- endmacro %}
 
-{#- Business seconds that a joined clock had run by an instant; null when nobody knows the schedule or the instant. -#}
+{#-
+    Business seconds that a joined clock had run by an instant; null when nobody knows the schedule or the instant. The
+    latter is asked for: an as-of join of many rows gives one without an instant the last stretch.
+-#}
 {% macro business_seconds_until(name, instant) -%}
-    ({{ name }}.seconds_before + least(
-        (epoch_us({{ instant }}) - epoch_us({{ name }}.starts_at)) // 1000000, {{ name }}.stretch_seconds
-    ))
+    case
+        when {{ instant }} is not null
+            then {{ name }}.seconds_before + least(
+                (epoch_us({{ instant }}) - epoch_us({{ name }}.starts_at)) // 1000000, {{ name }}.stretch_seconds
+            )
+    end
 {%- endmacro %}
 
 {#-
@@ -24,11 +30,15 @@
     unknown, 0 outside hours and when the second instant is earlier.
 -#}
 {% macro business_seconds_between(start_clock, starts_at, end_clock, ends_at) -%}
-    greatest(
-        {{ business_seconds_until(end_clock, ends_at) }} - {{ business_seconds_until(start_clock, starts_at) }},
-        -- `greatest` passes over nulls; this 0 is null when either reading is.
-        0 * {{ end_clock }}.seconds_before * {{ start_clock }}.seconds_before
-    )
+    case
+        -- `greatest` passes over nulls.
+        when
+            {{ starts_at }} is not null and {{ ends_at }} is not null
+            and {{ start_clock }}.seconds_before is not null and {{ end_clock }}.seconds_before is not null
+            then greatest(
+                {{ business_seconds_until(end_clock, ends_at) }} - {{ business_seconds_until(start_clock, starts_at) }}, 0
+            )
+    end
 {%- endmacro %}
 
 {#- Whether an instant, whose clock is joined, is within the schedule's hours; null when either is unknown. -#}

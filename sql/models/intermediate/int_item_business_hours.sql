@@ -3,6 +3,7 @@
 -- hours of who ended it. A sum is null when a part of it is not known.
 {%- set events = {
     'first_action': 'first_action_at',
+    'first_human_action': 'first_human_action_at',
     'first_response': 'first_reply_at',
     'first_human_response': 'first_human_reply_at',
     'first_assignment': 'first_assigned_at',
@@ -11,6 +12,7 @@
 } %}
 {%- set schedules = {
     'first_action': 'first_action_schedule_id',
+    'first_human_action': 'first_human_action_schedule_id',
     'first_response': 'first_reply_schedule_id',
     'first_human_response': 'first_human_reply_schedule_id',
     'first_assignment': 'first_assignment_schedule_id',

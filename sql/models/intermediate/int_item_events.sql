@@ -25,6 +25,7 @@ select
     max(action_at) filter (where is_resolve) as last_resolved_at,
     max(action_at) as last_action_at,
     arg_min(actor_kind, action_number) filter (where is_reply) as first_reply_actor_kind,
+    arg_min(agent_id, action_number) filter (where actor_kind = 'human') as first_human_action_agent_id,
     arg_min(agent_id, action_number) filter (where is_reply and actor_kind = 'human') as first_human_reply_agent_id,
     arg_min(actor_kind, action_number) filter (where is_resolve) as first_resolve_actor_kind,
     arg_max(actor_kind, action_number) filter (where is_resolve) as last_resolve_actor_kind,
@@ -33,6 +34,7 @@ select
     arg_max(agent_id, action_number) filter (where is_resolve and actor_kind = 'human') as last_human_resolve_agent_id,
 {%- for name, condition in [
     ('first_action', 'true'),
+    ('first_human_action', "actor_kind = 'human'"),
     ('first_reply', 'is_reply'),
     ('first_human_reply', "is_reply and actor_kind = 'human'"),
     ('first_assignment', 'is_assignment'),

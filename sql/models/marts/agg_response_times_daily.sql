@@ -12,6 +12,8 @@ select
     'first_response', 'first_human_response', 'resolve',
     'api_response_time', 'api_response_time_business_hours',
     'api_resolve_time', 'api_resolve_time_business_hours', 'api_handle_time',
+    'first_response_business_hours', 'first_human_response_business_hours', 'resolve_business_hours',
+    'first_action', 'first_action_business_hours', 'first_assignment', 'first_assignment_business_hours',
 ] %}
 {%- for measure in measures %}
     count({{ measure }}_seconds) as {{ measure }}_known_count,

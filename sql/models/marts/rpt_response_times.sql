@@ -4,6 +4,10 @@
     ['day', 'topic', 'channel'], ['day', 'topic'], ['day', 'channel'], ['topic', 'channel'],
     ['day'], ['topic'], ['channel'], [],
 ] %}
+{%- set more_measures = [
+    'first_response_business_hours', 'resolve_business_hours',
+    'first_action', 'first_action_business_hours', 'first_assignment', 'first_assignment_business_hours',
+] %}
 
 with mentions as (
     select * from {{ ref('fct_mentions') }}
@@ -23,13 +27,13 @@ measured as (
         reporting_time_zone,
         count(*) as mention_count,
         count(*) filter (where has_reply) as replied_count,
-        count(first_response_seconds) as first_response_known_count,
-        avg(first_response_seconds) as first_response_mean_seconds,
-        quantile_cont(first_response_seconds, [0.5, 0.9, 0.95]) as first_response_percentiles,
         count(*) filter (where has_resolve) as resolved_count,
-        count(resolve_seconds) as resolve_known_count,
-        avg(resolve_seconds) as resolve_mean_seconds,
-        quantile_cont(resolve_seconds, [0.5, 0.9, 0.95]) as resolve_percentiles
+        {%- for measure in ['first_response', 'resolve'] + more_measures %}
+        count({{ measure }}_seconds) as {{ measure }}_known_count,
+        avg({{ measure }}_seconds) as {{ measure }}_mean_seconds,
+        quantile_cont({{ measure }}_seconds, [0.5, 0.9, 0.95]) as {{ measure }}_percentiles
+        {{- ',' if not loop.last }}
+        {%- endfor %}
     from mentions
     group by all
     {%- if not loop.last %}
@@ -69,6 +73,13 @@ select
     resolve_p50_seconds / 3600 as resolve_p50_hours,
     resolve_p90_seconds / 3600 as resolve_p90_hours,
     resolve_p95_seconds / 3600 as resolve_p95_hours
+    {%- for measure in more_measures %},
+    measured.{{ measure }}_known_count,
+    measured.{{ measure }}_mean_seconds,
+    measured.{{ measure }}_percentiles[1] as {{ measure }}_p50_seconds,
+    measured.{{ measure }}_percentiles[2] as {{ measure }}_p90_seconds,
+    measured.{{ measure }}_percentiles[3] as {{ measure }}_p95_seconds
+    {%- endfor %}
 from measured
 left join {{ ref('dim_topics') }} as topics
     on measured.account_id = topics.account_id

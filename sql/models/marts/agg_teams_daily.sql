@@ -1,0 +1,78 @@
+-- One row per account, team, object and date on which one of its members did something or had an item given or taken
+-- away, or the team itself had. Team unknown: who acted was in no team.
+{%- set work = {
+    'first_human_action': firsts_of('first_human_action'),
+    'first_human_response': firsts_of('first_human_response'),
+    'first_resolve': firsts_of('first_resolve'),
+    'undone_resolves': undone_resolves(),
+    'received': assignments_to('agent', 'started_at'),
+    'ended': assignments_to('agent', 'ended_at'),
+} %}
+
+with memberships as (
+    select
+        account_id,
+        team_id,
+        agent_id,
+        -- Who was in a team before the first reading is not known: its first members are taken to have been there.
+        case
+            when valid_from = min(valid_from) over (partition by account_id) then {{ before_all_time() }}
+            else valid_from
+        end as valid_from,
+        coalesce(valid_to, 'infinity'::timestamptz) as valid_to
+    from {{ ref('bridge_team_members') }}
+),
+
+actions as (
+    select
+        {{ or_unknown('memberships.team_id') }} as team_id,
+        actions.account_id,
+        actions.object,
+        actions.unique_id,
+        actions.action_date,
+        actions.action_kind,
+        actions.author_id,
+        actions.is_own,
+        actions.is_resolve,
+        actions.is_reopening,
+        actions.is_within_28_days,
+        actions.is_in_business_hours
+    from {{ ref('int_agent_actions') }} as actions
+    left join memberships
+        on actions.account_id = memberships.account_id
+        and actions.agent_id = memberships.agent_id
+        and actions.action_at >= memberships.valid_from
+        and actions.action_at < memberships.valid_to
+),
+
+{% for name, rows in work.items() -%}
+{{ name }} as (
+    select work.*, {{ or_unknown('memberships.team_id') }} as team_id
+    from (
+        {{- rows }}
+    ) as work
+    left join memberships
+        on work.account_id = memberships.account_id
+        and work.agent_id = memberships.agent_id
+        and work.acted_at >= memberships.valid_from
+        and work.acted_at < memberships.valid_to
+),
+
+{% endfor -%}
+received_by_teams as (
+    {{ assignments_to('team', 'started_at') }}
+),
+
+ended_by_teams as (
+    {{ assignments_to('team', 'ended_at') }}
+)
+
+{{ sums_of_work('team_id', [
+    {'relation': 'received_by_teams', 'day': reporting_date('acted_at'), 'sums': {
+        'team_assignments_received_count': 'count(*)',
+    }},
+    {'relation': 'ended_by_teams', 'day': reporting_date('acted_at'), 'sums': {
+        'team_assignments_ended_count': 'count(*)',
+        'team_assignment_seconds_sum': 'sum(assignment_seconds)',
+    }},
+]) }}
