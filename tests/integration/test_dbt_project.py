@@ -697,3 +697,11 @@ def test_every_mart_is_under_contract_with_a_type_for_each_column(models: list[J
     for model in (model for model in models if model["schema"] == "marts"):
         assert model["contract"]["enforced"], model["name"]
         assert all(column["data_type"] for column in model["columns"].values()), model["name"]
+
+
+def test_views_of_the_marts_read_only_what_is_published_with_them(models: list[Json]) -> None:
+    schemas = {model["unique_id"]: model["schema"] for model in models}
+    views = [model for model in models if model["schema"] == "marts" and model["config"]["materialized"] == "view"]
+    assert views
+    for model in views:
+        assert {schemas[name] for name in model["depends_on"]["nodes"]} == {"marts"}, model["name"]
