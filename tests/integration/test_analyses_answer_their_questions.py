@@ -52,6 +52,7 @@ def test_each_begins_with_its_question() -> None:
         assert first.endswith("?"), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANALYSES)
 def test_each_finds_something(built: Path, name: str) -> None:
     found = rows(built, name)
