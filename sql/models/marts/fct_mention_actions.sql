@@ -1,5 +1,11 @@
 {{ incremental_by_item("'mention'") }}
 -- One row per action on a mention. `action_number` counts from the oldest, so it stays when new actions come.
+with mentions as (
+    select account_id, unique_id, topic_id, channel, is_own, is_deleted, published_at
+    from {{ ref('fct_mentions') }}
+    where {{ is_touched("'mention'") }}
+)
+
 select
     actions.account_id,
     actions.unique_id,
@@ -25,7 +31,7 @@ select
     {{ is_in_hours('at_action', 'actions.action_at') }} as is_in_business_hours,
     {{ seconds_between('mentions.published_at', 'actions.action_at') }} as since_publication_seconds
 from {{ ref('int_actions') }} as actions
-left join {{ ref('fct_mentions') }} as mentions
+left join mentions
     on actions.account_id = mentions.account_id
     and actions.unique_id = mentions.unique_id
 {{ business_clock('at_action', 'actions.account_id', 'actions.schedule_id', 'actions.action_at') }}
