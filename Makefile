@@ -22,7 +22,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: setup ## the whole way on made-up data: sandbox, sync, transform, publish, response times
 	$(BIN)/social-warehouse demo
 
-test: setup ## the tests that take less than five minutes together
+test: setup ## the quick ones: every promise at least once
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: setup ## the others: 100,000 mentions, and more modes, seeds and moments

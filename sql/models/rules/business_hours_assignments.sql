@@ -1,6 +1,6 @@
 select
-    account_id,
-    scope,
-    scope_id,
-    schedule_id
-from {{ rules_file('business_hours_assignments') }}
+    written.account_id,
+    written.scope,
+    written.scope_id,
+    written.schedule_id
+from {{ rules_file('business_hours_assignments') }} as written
