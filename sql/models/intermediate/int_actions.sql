@@ -2,35 +2,27 @@
 -- One row per action on a mention or a case. What counts as a reply, a resolve, a reopening and an assignment is said
 -- here and nowhere else, and whose business hours an action is measured in.
 with actions as (
-    select 'mention' as object, * from {{ ref('stg_mention_actions') }}
-    where {{ is_touched("'mention'") }}
-    union all by name
-    select 'case' as object, * from {{ ref('stg_case_actions') }}
-    where {{ is_touched("'case'") }}
+{%- for object in ['mention', 'case'] %}
+    select '{{ object }}' as object, * from {{ ref('stg_' ~ object ~ '_actions') }}
+    where {{ is_touched("'" ~ object ~ "'") }}
+    {{- '\n    union all by name' if not loop.last }}
+{%- endfor %}
 ),
 
 assignees as (
+{%- for object in ['mention', 'case'] %}
     select
-        'mention' as object,
+        '{{ object }}' as object,
         account_id,
         unique_id,
         action_position,
         list_sort(list(assignee_id) filter (assignee_type = 'user')) as agent_ids,
         list_sort(list(assignee_id) filter (assignee_type = 'team')) as team_ids
-    from {{ ref('stg_mention_action_assignees') }}
-    where {{ is_touched("'mention'") }}
+    from {{ ref('stg_' ~ object ~ '_action_assignees') }}
+    where {{ is_touched("'" ~ object ~ "'") }}
     group by account_id, unique_id, action_position
-    union all
-    select
-        'case' as object,
-        account_id,
-        unique_id,
-        action_position,
-        list_sort(list(assignee_id) filter (assignee_type = 'user')) as agent_ids,
-        list_sort(list(assignee_id) filter (assignee_type = 'team')) as team_ids
-    from {{ ref('stg_case_action_assignees') }}
-    where {{ is_touched("'case'") }}
-    group by account_id, unique_id, action_position
+    {{- '\n    union all' if not loop.last }}
+{%- endfor %}
 ),
 
 numbered as (
@@ -75,49 +67,83 @@ numbered as (
             order by actions.added_at, actions.position desc
             rows between unbounded preceding and 1 preceding
         )
+),
+
+measured_in as (
+    select
+        numbered.*,
+        coalesce(
+            of_agents.schedule_id, told.schedule_id, of_teams.schedule_id, of_topics.schedule_id, of_accounts.schedule_id
+        ) as schedule_id
+    from numbered
+    left join {{ ref('int_agent_schedules') }} as told
+        on numbered.account_id = told.account_id
+        and numbered.agent_id = told.agent_id
+        and numbered.action_at >= told.valid_from
+        and numbered.action_at < told.valid_to
+    left join {{ assigned_hours('agent') }} as of_agents
+        on numbered.account_id = of_agents.account_id
+        and numbered.agent_id = of_agents.scope_id
+    left join {{ ref('int_agent_team_schedules') }} as of_teams
+        on numbered.account_id = of_teams.account_id
+        and numbered.agent_id = of_teams.agent_id
+        and numbered.action_at >= of_teams.valid_from
+        and numbered.action_at < of_teams.valid_to
+    left join {{ hours_of_topics() }} as of_topics
+        on numbered.account_id = of_topics.account_id
+        and numbered.object = of_topics.object
+        and numbered.unique_id = of_topics.unique_id
+    left join {{ assigned_hours('account') }} as of_accounts
+        on numbered.account_id = of_accounts.account_id
+),
+
+-- Hours by day of UTC: an action is looked up on its day, which costs a fraction of an as-of join of all actions.
+hours_by_day as (
+    select
+        account_id,
+        schedule_id,
+        starts_at,
+        ends_at,
+        unnest(range({{ utc_day('starts_at') }}, {{ utc_day('ends_at') }} + 1)) as utc_day
+    from {{ ref('int_business_intervals') }}
+    where stretch_seconds > 0
+),
+
+known_schedules as (
+    select distinct account_id, schedule_id
+    from {{ ref('int_business_intervals') }}
 )
 
 select
-    numbered.account_id,
-    numbered.object,
-    numbered.unique_id,
-    numbered.action_number,
-    numbered.action_type,
-    numbered.agent_id,
-    numbered.agent_name,
-    numbered.actor_kind,
-    numbered.status_set,
-    numbered.priority_set,
-    numbered.previous_priority,
-    numbered.assigned_agent_ids,
-    numbered.assigned_team_ids,
-    numbered.action_type is not distinct from 'reply' as is_reply,
-    numbered.status_set is not distinct from 'done' as is_resolve,
-    coalesce(numbered.status_set <> 'done' and numbered.previous_status_set = 'done', false) as is_reopening,
-    numbered.is_assignment,
-    coalesce(len(numbered.assigned_agent_ids) > 0 and numbered.assigned_agent_ids <> numbered.previous_agent_ids, false)
+    actions.account_id,
+    actions.object,
+    actions.unique_id,
+    actions.action_number,
+    actions.action_type,
+    actions.agent_id,
+    actions.agent_name,
+    actions.actor_kind,
+    actions.status_set,
+    actions.priority_set,
+    actions.previous_priority,
+    actions.assigned_agent_ids,
+    actions.assigned_team_ids,
+    actions.action_type is not distinct from 'reply' as is_reply,
+    actions.status_set is not distinct from 'done' as is_resolve,
+    coalesce(actions.status_set <> 'done' and actions.previous_status_set = 'done', false) as is_reopening,
+    actions.is_assignment,
+    coalesce(len(actions.assigned_agent_ids) > 0 and actions.assigned_agent_ids <> actions.previous_agent_ids, false)
         as is_handoff,
-    numbered.action_at,
-    coalesce(
-        of_agents.schedule_id, told.schedule_id, of_teams.schedule_id, of_topics.schedule_id, of_accounts.schedule_id
-    ) as schedule_id
-from numbered
-left join {{ ref('int_agent_schedules') }} as told
-    on numbered.account_id = told.account_id
-    and numbered.agent_id = told.agent_id
-    and numbered.action_at >= told.valid_from
-    and numbered.action_at < told.valid_to
-left join {{ assigned_hours('agent') }} as of_agents
-    on numbered.account_id = of_agents.account_id
-    and numbered.agent_id = of_agents.scope_id
-left join {{ ref('int_agent_team_schedules') }} as of_teams
-    on numbered.account_id = of_teams.account_id
-    and numbered.agent_id = of_teams.agent_id
-    and numbered.action_at >= of_teams.valid_from
-    and numbered.action_at < of_teams.valid_to
-left join {{ hours_of_topics() }} as of_topics
-    on numbered.account_id = of_topics.account_id
-    and numbered.object = of_topics.object
-    and numbered.unique_id = of_topics.unique_id
-left join {{ assigned_hours('account') }} as of_accounts
-    on numbered.account_id = of_accounts.account_id
+    actions.action_at,
+    actions.schedule_id,
+    case when known_schedules.schedule_id is not null then hours_by_day.starts_at is not null end as is_in_business_hours
+from measured_in as actions
+left join known_schedules
+    on actions.account_id = known_schedules.account_id
+    and actions.schedule_id = known_schedules.schedule_id
+left join hours_by_day
+    on actions.account_id = hours_by_day.account_id
+    and actions.schedule_id = hours_by_day.schedule_id
+    and {{ utc_day('actions.action_at') }} = hours_by_day.utc_day
+    and actions.action_at >= hours_by_day.starts_at
+    and actions.action_at < hours_by_day.ends_at

@@ -1,19 +1,8 @@
 -- One row per account, user and stretch of time in which a schedule is assigned to one of the user's teams: half-open,
 -- never two at once. Of several teams of one user with a schedule, the one with the first id counts.
 with memberships as (
-    select
-        members.account_id,
-        members.user_id as agent_id,
-        members.team_id,
-        hours.schedule_id,
-        -- Who was in a team before the first reading is not known: its first members are taken to have been there.
-        case
-            when members.valid_from = min(members.valid_from) over (partition by members.account_id)
-                then {{ before_all_time() }}
-            else members.valid_from
-        end as valid_from,
-        coalesce(members.valid_to, 'infinity'::timestamptz) as valid_to
-    from {{ ref('stg_team_member_versions') }} as members
+    select members.*, hours.schedule_id
+    from ({{ team_memberships() }}) as members
     inner join {{ assigned_hours('team') }} as hours
         on members.account_id = hours.account_id
         and members.team_id = hours.scope_id

@@ -2,22 +2,13 @@
 -- One row per mention or case of which a measure has ended: its measures in business seconds. Each is measured in the
 -- hours of who ended it. A sum is null when a part of it is not known.
 {%- set events = {
-    'first_action': 'first_action_at',
-    'first_human_action': 'first_human_action_at',
-    'first_response': 'first_reply_at',
-    'first_human_response': 'first_human_reply_at',
-    'first_assignment': 'first_assigned_at',
-    'first_resolve': 'first_resolved_at',
-    'last_resolve': 'last_resolved_at',
-} %}
-{%- set schedules = {
-    'first_action': 'first_action_schedule_id',
-    'first_human_action': 'first_human_action_schedule_id',
-    'first_response': 'first_reply_schedule_id',
-    'first_human_response': 'first_human_reply_schedule_id',
-    'first_assignment': 'first_assignment_schedule_id',
-    'first_resolve': 'first_resolve_schedule_id',
-    'last_resolve': 'last_resolve_schedule_id',
+    'first_action': ['first_action_at', 'first_action_schedule_id'],
+    'first_human_action': ['first_human_action_at', 'first_human_action_schedule_id'],
+    'first_response': ['first_reply_at', 'first_reply_schedule_id'],
+    'first_human_response': ['first_human_reply_at', 'first_human_reply_schedule_id'],
+    'first_assignment': ['first_assigned_at', 'first_assignment_schedule_id'],
+    'first_resolve': ['first_resolved_at', 'first_resolve_schedule_id'],
+    'last_resolve': ['last_resolved_at', 'last_resolve_schedule_id'],
 } %}
 {%- set states = {
     'queue': "status <> 'done' and not is_owned",
@@ -25,13 +16,13 @@
 } %}
 
 with spans as (
-{%- for measure, ended_at in events.items() %}
+{%- for measure, (ended_at, schedule_id) in events.items() %}
     select
         items.account_id,
         items.object,
         items.unique_id,
         '{{ measure }}' as measure,
-        events.{{ schedules[measure] }} as schedule_id,
+        events.{{ schedule_id }} as schedule_id,
         items.published_at as started_at,
         events.{{ ended_at }} as ended_at
     from {{ ref('int_items') }} as items

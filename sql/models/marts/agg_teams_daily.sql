@@ -10,17 +10,7 @@
 } %}
 
 with memberships as (
-    select
-        account_id,
-        team_id,
-        agent_id,
-        -- Who was in a team before the first reading is not known: its first members are taken to have been there.
-        case
-            when valid_from = min(valid_from) over (partition by account_id) then {{ before_all_time() }}
-            else valid_from
-        end as valid_from,
-        coalesce(valid_to, 'infinity'::timestamptz) as valid_to
-    from {{ ref('bridge_team_members') }}
+    {{ team_memberships() }}
 ),
 
 actions as (

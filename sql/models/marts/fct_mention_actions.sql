@@ -28,11 +28,10 @@ select
     {{ reporting_date('actions.action_at') }} as action_date,
     '{{ var("reporting_time_zone") }}' as reporting_time_zone,
     actions.schedule_id,
-    {{ is_in_hours('at_action', 'actions.action_at') }} as is_in_business_hours,
+    actions.is_in_business_hours,
     {{ seconds_between('mentions.published_at', 'actions.action_at') }} as since_publication_seconds
 from {{ ref('int_actions') }} as actions
 left join mentions
     on actions.account_id = mentions.account_id
     and actions.unique_id = mentions.unique_id
-{{ business_clock('at_action', 'actions.account_id', 'actions.schedule_id', 'actions.action_at') }}
 where actions.object = 'mention' and {{ is_touched("'mention'", 'actions') }}

@@ -46,21 +46,7 @@ days as (
 ),
 
 items as (
-    select
-        items.account_id,
-        items.object,
-        items.bucket_start_at,
-        items.topic_id,
-        items.segment_of_status,
-        items.sentiment,
-        items.channel_category,
-        items.response_seconds,
-        items.resolve_seconds,
-        items.first_assignment_seconds,
-        items.first_action_seconds,
-        items.read_at,
-        items.has_unknown_time,
-        items.is_negative_interval
+    select *
     from (
         select
             mentions.account_id,
