@@ -25,6 +25,10 @@ RULES_FOLDER = SQL_FOLDER / "rules"
 """The files of rules as the project has them: their columns, and no row."""
 
 
+_CHANGING = ("config.materialized:table", "config.materialized:incremental", "resource_type:test")
+"""What is built when only rows have changed. Views are not: of the models that the last transform built, each is there."""
+
+
 class TestsFailed(Exception):
     """A data test found rows that break its claim; nothing is published."""
 
@@ -79,6 +83,7 @@ def transform(
     arguments = [
         "build",
         *("--exclude-resource-type", "unit_test"),
+        *(() if is_full_refresh else ("--select", *_CHANGING)),
         *("--project-dir", str(SQL_FOLDER), "--profiles-dir", str(SQL_FOLDER)),
         # dbt takes a relative path for one inside the project.
         *("--target-path", str(dbt_folder / "target"), "--log-path", str(dbt_folder / "logs")),

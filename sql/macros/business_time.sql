@@ -1,28 +1,25 @@
 {#-
-    Business time. A schedule's clock runs only within its hours: int_business_intervals has, for each stretch of them,
-    how far the clock had run before. What has gone by between two instants is the difference of two readings of that
-    clock, and when a number of seconds is used up is the reading looked up backwards: both without a limit of length.
+    Business time. A schedule's clock runs only within its hours: int_business_clock has, for each piece of time in which
+    it runs or stands, how far it had run before. What has gone by between two instants is the difference of two readings
+    of that clock, and when a number of seconds is used up is the reading looked up backwards: both without a limit of
+    length.
 -#}
 
 {#- What a model joins to read a clock: `from ... {{ business_clock('at_start', account, schedule, instant) }}`. -#}
 {% macro business_clock(name, account_id, schedule_id, instant) -%}
-    asof left join {{ ref('int_business_intervals') }} as {{ name }}
+    left join {{ ref('int_business_clock') }} as {{ name }}
         on {{ account_id }} = {{ name }}.account_id
         and {{ schedule_id }} = {{ name }}.schedule_id
+        and {{ utc_date(instant) }} = {{ name }}.utc_date
         and {{ instant }} >= {{ name }}.starts_at
+        and {{ instant }} < {{ name }}.ends_at
 {%- endmacro %}
 
-{#-
-    Business seconds that a joined clock had run by an instant; null when nobody knows the schedule or the instant. The
-    latter is asked for: an as-of join of many rows gives one without an instant the last stretch.
--#}
+{#- Business seconds that a joined clock had run by an instant; null when nobody knows the schedule or the instant. -#}
 {% macro business_seconds_until(name, instant) -%}
-    case
-        when {{ instant }} is not null
-            then {{ name }}.seconds_before + least(
-                (epoch_us({{ instant }}) - epoch_us({{ name }}.starts_at)) // 1000000, {{ name }}.stretch_seconds
-            )
-    end
+    ({{ name }}.seconds_before + case
+        when {{ name }}.is_running then (epoch_us({{ instant }}) - epoch_us({{ name }}.starts_at)) // 1000000 else 0
+    end)
 {%- endmacro %}
 
 {#-
@@ -32,18 +29,11 @@
 {% macro business_seconds_between(start_clock, starts_at, end_clock, ends_at) -%}
     case
         -- `greatest` passes over nulls.
-        when
-            {{ starts_at }} is not null and {{ ends_at }} is not null
-            and {{ start_clock }}.seconds_before is not null and {{ end_clock }}.seconds_before is not null
+        when {{ start_clock }}.seconds_before is not null and {{ end_clock }}.seconds_before is not null
             then greatest(
                 {{ business_seconds_until(end_clock, ends_at) }} - {{ business_seconds_until(start_clock, starts_at) }}, 0
             )
     end
-{%- endmacro %}
-
-{#- Whether an instant, whose clock is joined, is within the schedule's hours; null when either is unknown. -#}
-{% macro is_in_hours(name, instant) -%}
-    {{ instant }} < {{ name }}.ends_at
 {%- endmacro %}
 
 {#-

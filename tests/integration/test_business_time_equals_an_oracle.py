@@ -97,7 +97,7 @@ def build(folder: Path, schedules: dict[str, Schedule]) -> Built:
     without_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
     seconds_sql, due_sql = dbt(
         file,
-        ["build", "--select", "+int_business_intervals", *without_tests],
+        ["build", "--select", "+int_business_clock", *without_tests],
         ["compile", "--inline", SECONDS],
         ["compile", "--inline", DUE],
         rules=rules,

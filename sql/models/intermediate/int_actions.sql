@@ -95,23 +95,6 @@ measured_in as (
         and numbered.unique_id = of_topics.unique_id
     left join {{ assigned_hours('account') }} as of_accounts
         on numbered.account_id = of_accounts.account_id
-),
-
--- Hours by day of UTC: an action is looked up on its day, which costs a fraction of an as-of join of all actions.
-hours_by_day as (
-    select
-        account_id,
-        schedule_id,
-        starts_at,
-        ends_at,
-        unnest(range({{ utc_day('starts_at') }}, {{ utc_day('ends_at') }} + 1)) as utc_day
-    from {{ ref('int_business_intervals') }}
-    where stretch_seconds > 0
-),
-
-known_schedules as (
-    select distinct account_id, schedule_id
-    from {{ ref('int_business_intervals') }}
 )
 
 select
@@ -136,14 +119,6 @@ select
         as is_handoff,
     actions.action_at,
     actions.schedule_id,
-    case when known_schedules.schedule_id is not null then hours_by_day.starts_at is not null end as is_in_business_hours
+    at_action.is_running as is_in_business_hours
 from measured_in as actions
-left join known_schedules
-    on actions.account_id = known_schedules.account_id
-    and actions.schedule_id = known_schedules.schedule_id
-left join hours_by_day
-    on actions.account_id = hours_by_day.account_id
-    and actions.schedule_id = hours_by_day.schedule_id
-    and {{ utc_day('actions.action_at') }} = hours_by_day.utc_day
-    and actions.action_at >= hours_by_day.starts_at
-    and actions.action_at < hours_by_day.ends_at
+{{ business_clock('at_action', 'actions.account_id', 'actions.schedule_id', 'actions.action_at') }}

@@ -18,7 +18,7 @@ with mentions as (
 ),
 
 timed as (
-    select mentions.*, {{ is_in_hours('at_mention', 'mentions.item_at') }} as is_in_business_hours
+    select mentions.*, at_mention.is_running as is_in_business_hours
     from mentions
     {{ business_clock('at_mention', 'mentions.account_id', 'mentions.schedule_id', 'mentions.item_at') }}
 )

@@ -189,8 +189,8 @@ select
         when paired.is_told
             then {{ business_seconds_between('at_start', 'paired.started_at', 'at_end', 'paired.ended_at') }}
     end as wait_business_hours_seconds,
-    {{ is_in_hours('at_start', 'paired.started_at') }} as is_start_in_hours,
-    {{ is_in_hours('at_end', 'paired.ended_at') }} as is_end_in_hours
+    at_start.is_running as is_start_in_hours,
+    at_end.is_running as is_end_in_hours
 from paired
 {{ business_clock('at_start', 'paired.account_id', 'paired.schedule_id', 'paired.started_at') }}
 {{ business_clock('at_end', 'paired.account_id', 'paired.schedule_id', 'paired.ended_at') }}
