@@ -31,15 +31,26 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Whether a row's item is to be built: any is, unless the build is incremental. -#}
-{% macro is_touched(object, relation=none) -%}
-    {%- set prefix = relation ~ '.' if relation else '' -%}
+{#-
+    What a model reads in place of a relation whose rows belong to items: those of the items that are to be built, which
+    are all, unless the build is incremental. `object` says which items, where the relation has no column that does.
+-#}
+{% macro of_touched(relation, object=none) -%}
     {#- `this` is none in a unit test. -#}
     {%- if this is not none and is_incremental() -%}
-        ({{ prefix }}account_id, {{ object }}, {{ prefix }}unique_id)
-        in (select (account_id, object, unique_id) from {{ ref('int_touched_items') }})
+        (
+            select candidates.*
+            from {{ relation }} as candidates
+            where exists (
+                select 1 from {{ ref('int_touched_items') }} as touched
+                where
+                    touched.account_id = candidates.account_id
+                    and touched.object = {{ "'" ~ object ~ "'" if object else 'candidates.object' }}
+                    and touched.unique_id = candidates.unique_id
+            )
+        )
     {%- else -%}
-        true
+        {{ relation }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -18,8 +18,8 @@
         count(*) - 1 as status_change_count,
         max(started_at) filter (where is_current) as status_since_at,
         bool_or(is_contradicted) as is_status_contradicted
-    from {{ ref('fct_status_intervals') }}
-    where object = '{{ object }}' and {{ is_touched("'" ~ object ~ "'") }}
+    from {{ of_touched(ref('fct_status_intervals')) }}
+    where object = '{{ object }}'
     group by account_id, unique_id
 {%- endmacro %}
 
@@ -31,8 +31,8 @@
         coalesce(cast(sum(interval_seconds) filter (where status <> 'done' and not is_owned) as bigint), 0) as queue_seconds,
         coalesce(cast(sum(interval_seconds) filter (where status <> 'done' and is_owned) as bigint), 0) as owned_seconds,
         arg_max(is_owned, interval_number) as is_owned
-    from {{ ref('int_state_intervals') }}
-    where object = '{{ object }}' and {{ is_touched("'" ~ object ~ "'") }}
+    from {{ of_touched(ref('int_state_intervals')) }}
+    where object = '{{ object }}'
     group by account_id, unique_id
 {%- endmacro %}
 
@@ -126,11 +126,11 @@
 
 {#- What a model of items joins for the measures: `items` names the relation, `object` what its rows are. -#}
 {% macro join_item_measures(items, object) -%}
-left join {{ ref('int_item_events') }} as events
+left join {{ of_touched(ref('int_item_events')) }} as events
     on {{ items }}.account_id = events.account_id
     and {{ items }}.unique_id = events.unique_id
     and events.object = '{{ object }}'
-left join {{ ref('int_item_business_hours') }} as hours
+left join {{ of_touched(ref('int_item_business_hours')) }} as hours
     on {{ items }}.account_id = hours.account_id
     and {{ items }}.unique_id = hours.unique_id
     and hours.object = '{{ object }}'

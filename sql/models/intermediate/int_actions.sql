@@ -3,8 +3,7 @@
 -- here and nowhere else, and whose business hours an action is measured in.
 with actions as (
 {%- for object in ['mention', 'case'] %}
-    select '{{ object }}' as object, * from {{ ref('stg_' ~ object ~ '_actions') }}
-    where {{ is_touched("'" ~ object ~ "'") }}
+    select '{{ object }}' as object, * from {{ of_touched(ref('stg_' ~ object ~ '_actions'), object) }}
     {{- '\n    union all by name' if not loop.last }}
 {%- endfor %}
 ),
@@ -18,8 +17,7 @@ assignees as (
         action_position,
         list_sort(list(assignee_id) filter (assignee_type = 'user')) as agent_ids,
         list_sort(list(assignee_id) filter (assignee_type = 'team')) as team_ids
-    from {{ ref('stg_' ~ object ~ '_action_assignees') }}
-    where {{ is_touched("'" ~ object ~ "'") }}
+    from {{ of_touched(ref('stg_' ~ object ~ '_action_assignees'), object) }}
     group by account_id, unique_id, action_position
     {{- '\n    union all' if not loop.last }}
 {%- endfor %}

@@ -2,8 +2,8 @@
 -- One row per action that a person took on a mention or a case that is alive.
 with items as (
     select account_id, object, unique_id, author_id, is_own, item_at
-    from {{ ref('int_items') }}
-    where deleted_at is null and {{ is_touched('object') }}
+    from {{ of_touched(ref('int_items')) }}
+    where deleted_at is null
 )
 
 select
@@ -24,12 +24,9 @@ select
     actions.action_at,
     {{ reporting_date('actions.action_at') }} as action_date,
     actions.is_in_business_hours
-from {{ ref('int_actions') }} as actions
+from {{ of_touched(ref('int_actions')) }} as actions
 inner join items
     on actions.account_id = items.account_id
     and actions.object = items.object
     and actions.unique_id = items.unique_id
-where
-    actions.agent_id is not null
-    and actions.action_at is not null
-    and {{ is_touched('actions.object', 'actions') }}
+where actions.agent_id is not null and actions.action_at is not null

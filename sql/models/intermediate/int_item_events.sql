@@ -45,6 +45,5 @@ select
 {%- endfor %}
     (arg_max(struct_pack(schedule_id := schedule_id), action_number) filter (where is_resolve)).schedule_id
         as last_resolve_schedule_id
-from {{ ref('int_actions') }}
-where {{ is_touched('object') }}
+from {{ of_touched(ref('int_actions')) }}
 group by account_id, object, unique_id

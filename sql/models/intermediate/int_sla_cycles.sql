@@ -7,14 +7,10 @@ with policies as (
     from {{ ref('int_sla_policies') }}
 ),
 
-items as (
-    select *, {{ is_touched('object') }} as is_touched
-    from {{ ref('int_items') }}
-    where not is_own and item_at is not null
-),
-
--- All else starts from these pairs: without policies there are none, and nothing is read.
+-- All else starts from these pairs: without policies there are none, and nothing is read. Of a policy of which nothing
+-- has been built every item is looked at, touched or not.
 matches as (
+{%- for is_unbuilt, items in [('true', ref('int_items')), ('false', of_touched(ref('int_items')))] %}
     select
         items.account_id,
         items.object,
@@ -32,20 +28,26 @@ matches as (
         policies.valid_from,
         policies.valid_to
     from policies
-    inner join items
+    inner join {{ items }} as items
         on policies.object = items.object
-        and (policies.is_unbuilt or items.is_touched)
         and coalesce(policies.account_id = items.account_id, true)
         and coalesce(policies.topic_id = items.topic_id, true)
         and coalesce(policies.channel = items.channel, true)
     where
-        policies.tag is null
-        or (
-            items.object = 'mention'
-            and (items.account_id, items.unique_id, policies.tag) in (
-                select (account_id, unique_id, tag) from {{ ref('stg_mention_tags') }} where tag is not null
+        policies.is_unbuilt = {{ is_unbuilt }}
+        and not items.is_own
+        and items.item_at is not null
+        and (
+            policies.tag is null
+            or (
+                items.object = 'mention'
+                and (items.account_id, items.unique_id, policies.tag) in (
+                    select (account_id, unique_id, tag) from {{ ref('stg_mention_tags') }} where tag is not null
+                )
             )
         )
+    {{- '\n    union all' if not loop.last }}
+{%- endfor %}
 ),
 
 measured as (

@@ -8,12 +8,12 @@ with items as (
         items.added_at,
         -- The inbox gives what comes in as new. Where no action tells of a status, it has always been as it is.
         case when events.status_change_count > 0 then 'new' else coalesce(items.status, 'new') end as first_status
-    from {{ ref('int_items') }} as items
-    left join {{ ref('int_item_events') }} as events
+    from {{ of_touched(ref('int_items')) }} as items
+    left join {{ of_touched(ref('int_item_events')) }} as events
         on items.account_id = events.account_id
         and items.object = events.object
         and items.unique_id = events.unique_id
-    where items.added_at is not null and {{ is_touched('items.object', 'items') }}
+    where items.added_at is not null
 ),
 
 turns as (
@@ -41,7 +41,7 @@ turns as (
         actions.agent_id,
         actions.actor_kind,
         actions.schedule_id
-    from {{ ref('int_actions') }} as actions
+    from {{ of_touched(ref('int_actions')) }} as actions
     inner join items
         on actions.account_id = items.account_id
         and actions.object = items.object

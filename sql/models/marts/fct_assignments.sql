@@ -6,8 +6,8 @@ with assigns as (
         row_number() over in_order as assign_number,
         lead(action_at) over in_order as replaced_at,
         lead(agent_id) over in_order as replaced_by_agent_id
-    from {{ ref('int_actions') }}
-    where action_type = 'assign' and action_at is not null and {{ is_touched('object') }}
+    from {{ of_touched(ref('int_actions')) }}
+    where action_type = 'assign' and action_at is not null
     window in_order as (partition by account_id, object, unique_id order by action_number)
 ),
 

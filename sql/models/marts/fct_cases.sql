@@ -6,8 +6,7 @@ with cases as (
         coalesce(published_at, added_at) as item_at,
         coalesce(is_author_managed, false) as is_own,
         deleted_at is not null as is_deleted
-    from {{ ref('stg_cases') }}
-    where {{ is_touched("'case'") }}
+    from {{ of_touched(ref('stg_cases'), 'case') }}
 ),
 
 linked as (
@@ -17,8 +16,7 @@ linked as (
         count(*) as linked_mention_count,
         min(coalesce(published_at, added_at)) as first_mention_at,
         max(coalesce(published_at, added_at)) as last_mention_at
-    from {{ ref('stg_case_linked_mentions') }}
-    where {{ is_touched("'case'") }}
+    from {{ of_touched(ref('stg_case_linked_mentions'), 'case') }}
     group by account_id, unique_id
 ),
 
@@ -30,8 +28,8 @@ waits as (
         count(*) filter (where end_reason = 'reply') as replied_wait_count,
         cast(sum(wait_seconds) as bigint) as wait_seconds,
         max(started_at) filter (where end_reason = 'waiting') as waiting_since_at
-    from {{ ref('fct_replies') }}
-    where object = 'case' and {{ is_touched("'case'") }}
+    from {{ of_touched(ref('fct_replies')) }}
+    where object = 'case'
     group by account_id, unique_id
 ),
 

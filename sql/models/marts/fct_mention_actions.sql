@@ -2,8 +2,7 @@
 -- One row per action on a mention. `action_number` counts from the oldest, so it stays when new actions come.
 with mentions as (
     select account_id, unique_id, topic_id, channel, is_own, is_deleted, published_at
-    from {{ ref('fct_mentions') }}
-    where {{ is_touched("'mention'") }}
+    from {{ of_touched(ref('fct_mentions'), 'mention') }}
 )
 
 select
@@ -30,8 +29,8 @@ select
     actions.schedule_id,
     actions.is_in_business_hours,
     {{ seconds_between('mentions.published_at', 'actions.action_at') }} as since_publication_seconds
-from {{ ref('int_actions') }} as actions
+from {{ of_touched(ref('int_actions')) }} as actions
 left join mentions
     on actions.account_id = mentions.account_id
     and actions.unique_id = mentions.unique_id
-where actions.object = 'mention' and {{ is_touched("'mention'", 'actions') }}
+where actions.object = 'mention'

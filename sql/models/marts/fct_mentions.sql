@@ -7,8 +7,7 @@ with mentions as (
         concat(message_title, message_content, message_stripped_content) <> '' as has_text,
         coalesce(is_author_managed, false) as is_own,
         deleted_at is not null as is_deleted
-    from {{ ref('stg_mentions') }}
-    where {{ is_touched("'mention'") }}
+    from {{ of_touched(ref('stg_mentions'), 'mention') }}
 ),
 
 states as (

@@ -2,8 +2,8 @@
 -- One row per time that a customer waited, on a mention or in a case, and who ended it.
 with items as (
     select *
-    from {{ ref('int_items') }}
-    where not is_own and {{ is_touched('object') }}
+    from {{ of_touched(ref('int_items')) }}
+    where not is_own
 ),
 
 -- On a mention a wait begins with its publication, and again when it is reopened. In a case each message of the

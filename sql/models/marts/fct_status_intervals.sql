@@ -18,8 +18,7 @@ with intervals as (
             ),
             interval_number
         ) as ending
-    from {{ ref('int_state_intervals') }}
-    where {{ is_touched('object') }}
+    from {{ of_touched(ref('int_state_intervals')) }}
     group by account_id, object, unique_id, status_number
 ),
 
@@ -57,7 +56,7 @@ select
     {{ business_seconds_between('at_start', 'in_order.started_at', 'at_end', 'in_order.ended_at') }}
         as interval_business_hours_seconds
 from in_order
-inner join {{ ref('int_items') }} as items
+inner join {{ of_touched(ref('int_items')) }} as items
     on in_order.account_id = items.account_id
     and in_order.object = items.object
     and in_order.unique_id = items.unique_id
