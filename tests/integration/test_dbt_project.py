@@ -694,6 +694,29 @@ def test_every_model_has_a_test_of_its_key_and_every_mart_a_unit_test(built: Bui
     assert {model["name"] for model in models if model["schema"] == "marts"} <= unit_tested
 
 
+@pytest.mark.parametrize(("column", "dimension"), [("topic_id", "dim_topics"), ("channel", "dim_channels")])
+def test_every_mart_is_tested_to_have_only_topics_and_channels_of_the_dimensions(
+    built: Built, models: list[Json], column: str, dimension: str
+) -> None:
+    """Rows of cases too: only those for all topics or channels together are left out. Changes of lost topics warn."""
+    tests = [
+        node
+        for node in built.manifest["nodes"].values()
+        if (node.get("test_metadata") or {}).get("name") == "foreign_key"
+        and node["test_metadata"]["kwargs"]["columns"] == ["account_id", column]
+        and node["test_metadata"]["kwargs"]["to"] == f"ref('{dimension}')"
+    ]
+    having = {
+        model["unique_id"]: model["name"]
+        for model in models
+        if model["schema"] == "marts" and column in model["columns"] and model["name"] != dimension
+    }
+    assert {having[test["attached_node"]] for test in tests} == set(having.values())
+    assert {test["config"]["where"] for test in tests} <= {None, f"{column} <> 'all'"}
+    lenient = {having[test["attached_node"]] for test in tests if test["config"]["severity"].lower() != "error"}
+    assert lenient <= {"fct_account_changes"}
+
+
 def test_every_mart_is_under_contract_with_a_type_for_each_column(models: list[Json]) -> None:
     for model in (model for model in models if model["schema"] == "marts"):
         assert model["contract"]["enforced"], model["name"]

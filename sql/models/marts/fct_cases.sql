@@ -46,6 +46,7 @@ select
     cases.unique_id,
     cases.case_id,
     {{ or_unknown('cases.topic_id') }} as topic_id,
+    {{ or_unknown('cases.source_service') }} as channel,
     cases.source_profile as profile_id,
     cases.contact_id,
     cases.author_id,

@@ -7,7 +7,7 @@ with items as (
         '{{ object }}' as object,
         unique_id,
         topic_id,
-        {{ 'channel' if object == 'mention' else "'social_case'" }} as channel,
+        channel,
         status,
         priority_name,
         sentiment,
