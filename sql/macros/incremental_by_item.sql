@@ -41,13 +41,10 @@
         (
             select candidates.*
             from {{ relation }} as candidates
-            where exists (
-                select 1 from {{ ref('int_touched_items') }} as touched
-                where
-                    touched.account_id = candidates.account_id
-                    and touched.object = {{ "'" ~ object ~ "'" if object else 'candidates.object' }}
-                    and touched.unique_id = candidates.unique_id
-            )
+            semi join {{ ref('int_touched_items') }} as touched
+                on candidates.account_id = touched.account_id
+                and candidates.unique_id = touched.unique_id
+                and {{ "'" ~ object ~ "'" if object else 'candidates.object' }} = touched.object
         )
     {%- else -%}
         {{ relation }}
