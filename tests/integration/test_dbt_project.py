@@ -403,13 +403,6 @@ def built(
 
 
 @pytest.fixture(scope="module")
-def built_empty(tmp_path_factory: pytest.TempPathFactory, make_warehouse: Callable[..., None]) -> Built:
-    file = tmp_path_factory.mktemp("empty") / "warehouse.duckdb"
-    make_warehouse(file, {BUSY: {}})
-    return build(file, "--exclude-resource-type", "unit_test")
-
-
-@pytest.fixture(scope="module")
 def models(built: Built) -> list[Json]:
     return [node for node in built.manifest["nodes"].values() if node["resource_type"] == "model"]
 
@@ -428,23 +421,6 @@ def test_the_project_builds_and_only_the_expected_warnings_are_raised(built: Bui
 def test_every_unit_test_of_a_metric_is_run(built: Built) -> None:
     declared = {test["name"] for test in built.manifest["unit_tests"].values()}
     assert {built.results[name]["status"] for name in declared} == {"pass"}
-
-
-@pytest.mark.slow
-def test_an_empty_warehouse_builds_and_gives_empty_marts(built_empty: Built) -> None:
-    assert built_empty.exit_code == 0, built_empty.output
-    # Of an exposure nothing is built.
-    assert {result["status"] for result in built_empty.results.values()} <= {"success", "pass", "no-op"}
-    for mart in (*TABLES, "rpt_response_times", "rpt_satisfaction"):
-        assert built_empty.rows(f"FROM marts.{mart}") == []
-
-
-@pytest.mark.slow
-def test_a_warehouse_of_nothing_yet_builds(tmp_path: Path) -> None:
-    """Tables that no run has loaded are made, so that a sync of some streams alone can be transformed."""
-    built = build(tmp_path / "warehouse.duckdb", "--exclude-resource-type", "unit_test")
-    assert built.exit_code == 0, built.output
-    assert [built.rows(f"FROM marts.{mart}") for mart in TABLES] == [[] for _ in TABLES]
 
 
 @pytest.mark.slow
