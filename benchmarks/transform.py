@@ -33,7 +33,7 @@ SHOWN_MODEL_COUNT = 10
 
 @dataclass(frozen=True)
 class Build:
-    """What one build took. Models run two at a time, so their seconds add up to more than goes by.
+    """What one build took.
 
     `processor_seconds` are of all threads, and say most when others use the machine.
     """

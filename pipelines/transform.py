@@ -26,7 +26,7 @@ RULES_FOLDER = SQL_FOLDER / "rules"
 
 
 _CHANGING = ("config.materialized:table", "config.materialized:incremental", "resource_type:test")
-"""What is built when only rows have changed. Views are not: of the models that the last transform built, each is there."""
+"""What is built when only rows have changed: not views, which are as the last transform left them. All tests run."""
 
 
 class TestsFailed(Exception):

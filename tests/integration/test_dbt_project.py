@@ -388,7 +388,7 @@ def build(file: Path, *options: str) -> Built:
     where = [f"--{name}={place}" for name, place in places.items()]
     command = [sys.executable, "-c", RUN_DBT, "build", *where, *options]
     environment = os.environ | {"SOCIAL_WAREHOUSE_FILE": str(file)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     return Built(file, target, done.returncode, done.stdout + done.stderr)
 
 

@@ -500,8 +500,12 @@ def test_what_was_built_incrementally_equals_a_full_build(history: _History, tmp
     with duckdb.connect(file) as con:
         con.execute("DROP TABLE intermediate._built_with")
     settings = history.site.settings(social_warehouse_home=tmp_path / "home")
-    assert transform(settings, history.site.box.now).is_full_refresh
-    assert not transform(settings, history.site.box.now).is_full_refresh
+    full = transform(settings, history.site.box.now)
+    assert full.is_full_refresh
+    again = transform(settings, history.site.box.now)
+    assert not again.is_full_refresh
+    assert again.model_count < full.model_count, "views are left as they are"
+    assert again.passed_test_count == full.passed_test_count, "and tested all the same"
     with duckdb.connect(file, read_only=True) as con:
         con.execute(f"ATTACH '{history.site.home / 'warehouse.duckdb'}' AS incremental (READ_ONLY)")
         tables = con.execute(

@@ -14,7 +14,7 @@ select
     count(*) filter (where is_assignment) as assignment_count,
     count(*) filter (where is_handoff) as handoff_count,
     len(list_distinct(flatten(list(assigned_agent_ids) filter (assigned_agent_ids is not null)))) as assigned_agents_count,
-    count(distinct agent_id) as agents_touched_count,
+    coalesce(len(list_distinct(list(agent_id) filter (agent_id is not null))), 0) as agents_touched_count,
     min(action_at) as first_action_at,
     min(action_at) filter (where actor_kind = 'human') as first_human_action_at,
     min(action_at) filter (where is_reply) as first_reply_at,
@@ -40,10 +40,8 @@ select
     ('first_assignment', 'is_assignment'),
     ('first_resolve', 'is_resolve'),
 ] %}
-    (arg_min(struct_pack(schedule_id := schedule_id), action_number) filter (where {{ condition }})).schedule_id
-        as {{ name }}_schedule_id,
+    arg_min_null(schedule_id, action_number) filter (where {{ condition }}) as {{ name }}_schedule_id,
 {%- endfor %}
-    (arg_max(struct_pack(schedule_id := schedule_id), action_number) filter (where is_resolve)).schedule_id
-        as last_resolve_schedule_id
+    arg_max_null(schedule_id, action_number) filter (where is_resolve) as last_resolve_schedule_id
 from {{ of_touched(ref('int_actions')) }}
 group by account_id, object, unique_id

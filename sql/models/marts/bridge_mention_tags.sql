@@ -1,7 +1,8 @@
+{{ incremental_by_item("'mention'") }}
 -- One row per account, mention and name of a tag on it.
 select distinct
     account_id,
     unique_id,
     tag
-from {{ ref('stg_mention_tags') }}
+from {{ of_touched(ref('stg_mention_tags'), 'mention') }}
 where tag is not null

@@ -33,7 +33,7 @@ with statistics as (
     where grouping = 'day'
 ),
 
-days as (
+buckets as (
     select
         account_id,
         bucket_start_at,
@@ -45,54 +45,62 @@ days as (
     group by account_id, bucket_start_at
 ),
 
+-- Once for each date of UTC that a day reaches into: an instant is looked up on its date.
+days as (
+    select
+        *,
+        cast(unnest(generate_series(
+            {{ utc_date('bucket_start_at') }}, {{ utc_date('bucket_end_at') }}, interval 1 day
+        )) as date) as utc_date
+    from buckets
+),
+
 items as (
-    select *
-    from (
-        select
-            mentions.account_id,
-            'mention' as object,
-            days.bucket_start_at,
-            days.bucket_end_at,
+    select
+        mentions.account_id,
+        'mention' as object,
+        days.bucket_start_at,
             mentions.added_at,
-            mentions.topic_id,
-            case when mentions.is_own then 'sent' else mentions.status end as segment_of_status,
-            mentions.sentiment,
-            mentions.channel_category,
-            -- Where publication is not passed on, the API's own value is all there is.
-            coalesce(mentions.first_response_seconds, mentions.api_response_time_seconds) as response_seconds,
-            coalesce(mentions.resolve_seconds, mentions.api_resolve_time_seconds) as resolve_seconds,
-            mentions.first_assignment_seconds,
-            mentions.first_action_seconds,
-            staged._loaded_at as read_at,
-            mentions.published_at is null and mentions.first_action_at is not null as has_unknown_time,
-            mentions.is_negative_interval
-        from {{ ref('fct_mentions') }} as mentions
-        inner join {{ ref('stg_mentions') }} as staged
-            on mentions.account_id = staged.account_id
-            and mentions.unique_id = staged.unique_id
-        asof inner join days
-            on mentions.account_id = days.account_id
-            and mentions.added_at >= days.bucket_start_at
-        where not mentions.is_deleted
-        union all by name
-        select
-            cases.account_id,
-            'case' as object,
-            days.bucket_start_at,
-            days.bucket_end_at,
-            cases.added_at,
-            cases.topic_id,
-            staged._loaded_at as read_at
-        from {{ ref('fct_cases') }} as cases
-        inner join {{ ref('stg_cases') }} as staged
-            on cases.account_id = staged.account_id
-            and cases.unique_id = staged.unique_id
-        asof inner join days
-            on cases.account_id = days.account_id
-            and cases.added_at >= days.bucket_start_at
-        where not cases.is_deleted
-    ) as items
-    where items.added_at < items.bucket_end_at
+        mentions.topic_id,
+        case when mentions.is_own then 'sent' else mentions.status end as segment_of_status,
+        mentions.sentiment,
+        mentions.channel_category,
+        -- Where publication is not passed on, the API's own value is all there is.
+        coalesce(mentions.first_response_seconds, mentions.api_response_time_seconds) as response_seconds,
+        coalesce(mentions.resolve_seconds, mentions.api_resolve_time_seconds) as resolve_seconds,
+        mentions.first_assignment_seconds,
+        mentions.first_action_seconds,
+        staged._loaded_at as read_at,
+        mentions.published_at is null and mentions.first_action_at is not null as has_unknown_time,
+        mentions.is_negative_interval
+    from {{ ref('fct_mentions') }} as mentions
+    inner join {{ ref('stg_mentions') }} as staged
+        on mentions.account_id = staged.account_id
+        and mentions.unique_id = staged.unique_id
+    inner join days
+        on mentions.account_id = days.account_id
+        and {{ utc_date('mentions.added_at') }} = days.utc_date
+        and mentions.added_at >= days.bucket_start_at
+        and mentions.added_at < days.bucket_end_at
+    where not mentions.is_deleted
+    union all by name
+    select
+        cases.account_id,
+        'case' as object,
+        days.bucket_start_at,
+        cases.added_at,
+        cases.topic_id,
+        staged._loaded_at as read_at
+    from {{ ref('fct_cases') }} as cases
+    inner join {{ ref('stg_cases') }} as staged
+        on cases.account_id = staged.account_id
+        and cases.unique_id = staged.unique_id
+    inner join days
+        on cases.account_id = days.account_id
+        and {{ utc_date('cases.added_at') }} = days.utc_date
+        and cases.added_at >= days.bucket_start_at
+        and cases.added_at < days.bucket_end_at
+    where not cases.is_deleted
 ),
 
 counted as (
@@ -188,48 +196,53 @@ judged_statistics as (
     from compared_statistics
 ),
 
--- Timestamps: the API's times of each mention and case, by the day on which it was added.
-timed as (
-{%- for table, object, all_times in [
-    ('fct_mentions', 'mention', times), ('fct_cases', 'case', dict(times, **times_of_cases)),
-] %}
-{%- for measure, columns in all_times.items() %}
+-- Timestamps: the API's times of each mention and case, by the day on which it was added. All measures of a day in one
+-- row first: the facts are read once, and each date is looked up once.
+{%- set facts = [('mention', times), ('case', dict(times, **times_of_cases))] %}
+{%- for object, all_times in facts %}
+{{ object }}_days as (
     select
         facts.account_id,
-        '{{ object }}_{{ measure }}' as measure,
-        timezone('{{ var("reporting_time_zone") }}', cast({{ reporting_date('facts.added_at') }} as timestamp)) as day_start_at,
-        facts.{{ columns[0] }} as ours,
-        facts.{{ columns[1] }} as theirs,
-        facts.published_at is null as has_unknown_time,
-        facts.is_negative_interval,
-        facts.is_status_contradicted
-    from {{ ref(table) }} as facts
+        {{ reporting_date('facts.added_at') }} as added_date
+        {%- for measure, (ours, theirs) in all_times.items() %},
+        {%- set is_known = 'facts.' ~ theirs ~ ' is not null' %}
+        {%- set differs = 'facts.' ~ ours ~ ' <> facts.' ~ theirs %}
+        avg(facts.{{ theirs }}) filter (where facts.{{ ours }} is not null) as {{ measure }}_theirs,
+        avg(facts.{{ ours }}) filter (where {{ is_known }}) as {{ measure }}_ours,
+        count(facts.{{ theirs }}) as {{ measure }}_compared_count,
+        count(*) filter (where facts.{{ ours }} = facts.{{ theirs }}) as {{ measure }}_equal_count,
+        count(*) filter (where {{ is_known }} and facts.{{ ours }} is null and facts.published_at is not null)
+            as {{ measure }}_only_theirs_count,
+        count(*) filter (where {{ is_known }} and facts.published_at is null) as {{ measure }}_unknown_time_count,
+        count(*) filter (where {{ differs }} and facts.is_negative_interval) as {{ measure }}_negative_count,
+        count(*) filter (where {{ differs }} and facts.is_status_contradicted) as {{ measure }}_contradicted_count,
+        count(*) filter (where {{ differs }}) as {{ measure }}_different_count
+        {%- endfor %}
+    from {{ ref('fct_' ~ object ~ 's') }} as facts
     where not facts.is_deleted
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
+    group by all
+),
+
+{% endfor -%}
+judged_timestamps as (
+{%- for object, all_times in facts %}
+{%- for measure in all_times %}
+    select
+        account_id,
+        '{{ object }}_{{ measure }}' as measure,
+        timezone('{{ var("reporting_time_zone") }}', cast(added_date as timestamp)) as day_start_at,
+        {%- for column in [
+            'theirs', 'ours', 'compared_count', 'equal_count', 'only_theirs_count', 'unknown_time_count', 'negative_count',
+            'contradicted_count', 'different_count',
+        ] %}
+        {{ measure }}_{{ column }} as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ object }}_days
+    where {{ measure }}_compared_count > 0
+    {{- '\n    union all' if not loop.last }}
 {%- endfor %}
     {{- '\n    union all' if not loop.last }}
 {%- endfor %}
-),
-
-judged_timestamps as (
-    select
-        account_id,
-        measure,
-        day_start_at,
-        avg(theirs) filter (where ours is not null) as theirs,
-        avg(ours) filter (where theirs is not null) as ours,
-        count(*) as compared_count,
-        count(*) filter (where ours = theirs) as equal_count,
-        count(*) filter (where ours is null and not has_unknown_time) as only_theirs_count,
-        count(*) filter (where has_unknown_time) as unknown_time_count,
-        count(*) filter (where ours <> theirs and is_negative_interval) as negative_count,
-        count(*) filter (where ours <> theirs and is_status_contradicted) as contradicted_count,
-        count(*) filter (where ours <> theirs) as different_count
-    from timed
-    where theirs is not null
-    group by account_id, measure, day_start_at
 )
 
 select
