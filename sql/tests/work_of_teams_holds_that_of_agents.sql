@@ -27,9 +27,12 @@ teams as (
 
 shared as (
     select distinct account_id
-    from {{ ref('bridge_team_members') }}
-    group by account_id, agent_id
-    having count(distinct team_id) > 1
+    from (
+        select account_id
+        from {{ ref('bridge_team_members') }}
+        group by account_id, agent_id
+        having count(distinct team_id) > 1
+    ) as agents_of_two_teams
 )
 
 select agents.*

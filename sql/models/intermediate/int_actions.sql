@@ -43,7 +43,7 @@ numbered as (
         last_value(assignees.agent_ids ignore nulls) over earlier as previous_agent_ids,
         -- An assign action that names nobody takes an assignment away; where nobody has been named before, it is an
         -- assignment of the time when the API did not tell to whom.
-        actions.type is not distinct from 'assign' and (
+        (actions.type is not distinct from 'assign') and (
             assignees.unique_id is not null
             or coalesce(bool_or(assignees.unique_id is not null) over earlier, false) is false
         ) as is_assignment,
@@ -109,8 +109,8 @@ select
     actions.previous_priority,
     actions.assigned_agent_ids,
     actions.assigned_team_ids,
-    actions.action_type is not distinct from 'reply' as is_reply,
-    actions.status_set is not distinct from 'done' as is_resolve,
+    (actions.action_type is not distinct from 'reply') as is_reply,
+    (actions.status_set is not distinct from 'done') as is_resolve,
     coalesce(actions.status_set <> 'done' and actions.previous_status_set = 'done', false) as is_reopening,
     actions.is_assignment,
     coalesce(len(actions.assigned_agent_ids) > 0 and actions.assigned_agent_ids <> actions.previous_agent_ids, false)

@@ -120,7 +120,7 @@ gaps_between_holidays as (
         start_minute as open_to_minute
     from holidays
     union all
-    select account_id, schedule_id, holiday_date, max(end_minute), 1440
+    select account_id, schedule_id, holiday_date, max(end_minute) as open_from_minute, 1440 as open_to_minute
     from holidays
     group by account_id, schedule_id, holiday_date
 ),

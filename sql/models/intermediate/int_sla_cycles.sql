@@ -42,7 +42,8 @@ matches as (
             or (
                 items.object = 'mention'
                 and (items.account_id, items.unique_id, policies.tag) in (
-                    select (account_id, unique_id, tag) from {{ ref('stg_mention_tags') }} where tag is not null
+                    select (account_id, unique_id, tag) from {{ ref('stg_mention_tags') }}
+                    where tag is not null
                 )
             )
         )

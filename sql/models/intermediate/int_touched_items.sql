@@ -7,9 +7,17 @@ with loaded as (
 ),
 
 marks as (
-    (select * from {{ ref('stg_deletions') }} except select * from {{ built_deletions() }})
+    (
+        select * from {{ ref('stg_deletions') }}
+        except
+        select * from {{ built_deletions() }}
+    )
     union
-    (select * from {{ built_deletions() }} except select * from {{ ref('stg_deletions') }})
+    (
+        select * from {{ built_deletions() }}
+        except
+        select * from {{ ref('stg_deletions') }}
+    )
 ),
 
 -- A case's waits end with replies to its mentions.

@@ -14,7 +14,7 @@ stretches as (
         items.channel,
         intervals.status,
         not intervals.is_owned as is_unassigned,
-        intervals.ended_at is null and intervals.status is distinct from items.status as is_contradicted,
+        intervals.ended_at is null and (intervals.status is distinct from items.status) as is_contradicted,
         epoch_us(least(items.item_at, items.added_at, intervals.started_at)) // 1000000 as opened_second,
         intervals.started_at,
         least(intervals.ended_at, items.deleted_at) as ended_at

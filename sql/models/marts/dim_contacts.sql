@@ -39,7 +39,7 @@ written as (
         min(coalesce(mentions.published_at, mentions.added_at)) as first_mention_at,
         max(coalesce(mentions.published_at, mentions.added_at)) as last_mention_at
     from identities
-    join {{ ref('stg_mentions') }} as mentions
+    inner join {{ ref('stg_mentions') }} as mentions
         on identities.account_id = mentions.account_id
         and identities.source_service = mentions.source_service
         and identities.author_id = mentions.author_id

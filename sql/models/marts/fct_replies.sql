@@ -138,7 +138,7 @@ human_replies as (
         on waits.account_id = runs.account_id
         and waits.object = runs.object
         and waits.unique_id = runs.unique_id
-        and runs.event_number > waits.event_number
+        and waits.event_number < runs.event_number
         and runs.is_reply
         and runs.actor_kind = 'human'
     group by all

@@ -3,7 +3,7 @@ with items as (
     select 'mention' as object, account_id, unique_id, topic_id, source_service, published_at, added_at, deleted_at
     from {{ ref('stg_mentions') }}
     union all
-    select 'case', account_id, unique_id, topic_id, source_service, published_at, added_at, deleted_at
+    select 'case' as object, account_id, unique_id, topic_id, source_service, published_at, added_at, deleted_at
     from {{ ref('stg_cases') }}
 ),
 
@@ -11,7 +11,7 @@ attachments as (
     select 'mention' as object, account_id, unique_id, position, type, question, content
     from {{ ref('stg_mention_attachments') }}
     union all
-    select 'case', account_id, unique_id, position, type, question, content
+    select 'case' as object, account_id, unique_id, position, type, question, content
     from {{ ref('stg_case_attachments') }}
 ),
 

@@ -25,8 +25,8 @@ with intervals as (
 in_order as (
     select
         *,
-        ending.ended_at as ended_at,
-        ending.schedule_id as schedule_id,
+        ending.ended_at,
+        ending.schedule_id,
         lag(status) over (partition by account_id, object, unique_id order by status_number) as previous_status
     from intervals
 )
@@ -46,7 +46,7 @@ select
     in_order.started_at,
     in_order.ended_at,
     in_order.ended_at is null as is_current,
-    in_order.ended_at is null and in_order.status is distinct from items.status as is_contradicted,
+    in_order.ended_at is null and (in_order.status is distinct from items.status) as is_contradicted,
     in_order.starter.agent_id as started_by_agent_id,
     in_order.starter.kind as started_by_actor_kind,
     in_order.ending.agent_id as ended_by_agent_id,

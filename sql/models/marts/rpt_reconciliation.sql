@@ -174,7 +174,9 @@ compared_statistics as (
         statistics.definition is not null and statistics.definition not in (
             'mentions', 'mentions_by_status', 'mentions_by_sentiment', 'mentions_by_topic',
             'mentions_by_source_category', 'cases'
-            {%- for definition in means %}, '{{ definition }}', '{{ definition }}_by_topic'{% endfor %}
+            {%- for definition in means %},
+            '{{ definition }}', '{{ definition }}_by_topic'
+            {%- endfor %}
         ) as is_of_ones_own
     from statistics
     full join counted
@@ -184,7 +186,7 @@ compared_statistics as (
         and statistics.bucket_start_at = counted.bucket_start_at
     where
         -- A definition that is not asked, or a mean of nothing on both sides, is no comparison.
-        (statistics.definition is not null or counted.definition in (select definition from statistics))
+        (statistics.definition is not null or counted.definition in (select asked.definition from statistics as asked))
         and not (statistics.value is null and counted.ours is null)
 ),
 

@@ -31,7 +31,7 @@ weekdays as (
             unnest(generate_series(min(mention_date), max(mention_date), interval 1 day)) as listed_date
         from hours
         group by account_id
-    )
+    ) as dates
     group by all
 ),
 
@@ -44,8 +44,8 @@ cells as (
         select distinct account_id, level, topic_id
         from counted
     ) as listed
-    cross join (select unnest(range(1, 8)) as iso_weekday) as weekdays
-    cross join (select unnest(range(24)) as hour_of_day) as hours_of_day
+    cross join unnest(range(1, 8)) as weekdays (iso_weekday)
+    cross join unnest(range(24)) as hours_of_day (hour_of_day)
 )
 
 select
