@@ -1,8 +1,8 @@
 """Every metric of mentions and cases, against what plain Python makes of the sandbox's own objects.
 
-The history has reopenings, bots, private messages, stripped tweets, an agent who changes the schedule, a schedule that
-is edited, a holiday and both clock changes of a year. It is read and transformed three times as it goes on, so what is
-compared was built incrementally.
+The history has reopenings, bots, private messages, stripped tweets, an agent who changes the schedule, agents who
+change teams, a schedule that is edited, a holiday and both clock changes of a year. It is read and transformed three
+times as it goes on, so what is compared was built incrementally.
 """
 
 # ruff: noqa: S608 - names of tables come from the catalogue
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pipelines.transform import TransformReport
 
 Json = dict[str, Any]
-Key = tuple[str, str, str]
+Key = tuple[Any, ...]
 
 pytestmark = pytest.mark.slow
 
@@ -47,16 +48,30 @@ class _History:
     site: Any
     schedules: dict[str, Schedule] = field(default_factory=dict)
     schedule_of_user: dict[str, list[tuple[datetime, str | None]]] = field(default_factory=dict)
+    teams_of_user: list[tuple[datetime, dict[str, set[str]]]] = field(default_factory=list)
+    """Who is in which teams since when, from the oldest."""
+    team_schedule: dict[str, str] = field(default_factory=dict)
     topic_schedule: dict[str, str] = field(default_factory=dict)
     account_schedule: str = ""
     _stretches: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
 
+    def hours(self, schedule_id: str) -> list[tuple[datetime, datetime]]:
+        if schedule_id not in self._stretches:
+            self._stretches[schedule_id] = stretches(self.schedules[schedule_id], date(2025, 4, 1), date(2026, 5, 1))
+        return self._stretches[schedule_id]
+
     def business_seconds(self, schedule_id: str | None, start: datetime | None, end: datetime | None) -> int | None:
         if schedule_id is None or start is None or end is None:
             return None
-        if schedule_id not in self._stretches:
-            self._stretches[schedule_id] = stretches(self.schedules[schedule_id], date(2025, 4, 1), date(2026, 5, 1))
-        return worked(self._stretches[schedule_id], start, end) if start < end else 0
+        return worked(self.hours(schedule_id), start, end) if start < end else 0
+
+    def is_open(self, schedule_id: str, at: datetime) -> bool:
+        return any(start <= at < end for start, end in self.hours(schedule_id))
+
+    def teams(self, user_id: str, at: datetime) -> set[str]:
+        """The teams that a user was in."""
+        *_, members = (members for since, members in self.teams_of_user if since <= at)
+        return members.get(user_id, set())
 
     def hours_of(self, user_id: str | None, at: datetime, topic_id: str) -> str | None:
         """In whose hours what a user did is measured."""
@@ -64,7 +79,9 @@ class _History:
         for since, schedule_id in self.schedule_of_user.get(user_id or "", []):
             if since <= at:
                 told = schedule_id
-        return told or self.topic_schedule.get(topic_id) or self.account_schedule
+        with_hours = sorted(self.team_schedule.keys() & self.teams(user_id, at)) if user_id else []
+        of_team = self.team_schedule[with_hours[0]] if with_hours else None
+        return told or of_team or self.topic_schedule.get(topic_id) or self.account_schedule
 
     @property
     def rows(self) -> Callable[..., list[tuple[Any, ...]]]:
@@ -264,6 +281,79 @@ def expected_assignments(history: _History, item: Json) -> set[tuple[Any, ...]]:
     return found | {(*who, since, None) for who, since in running.items()}
 
 
+class _WorkOfTeams:
+    """By account, team, object and date, what people did who were in the team when they did it."""
+
+    def __init__(self, history: _History) -> None:
+        self.history = history
+        self._sums: defaultdict[Key, Counter[str]] = defaultdict(Counter)
+        self._items: defaultdict[Key, set[str]] = defaultdict(set)
+        for key, item, *_ in items(history):
+            self._add_actions(key, item)
+            self._add_assignments(key, item)
+
+    def rows(self) -> dict[Key, dict[str, int]]:
+        """The sums that are not 0."""
+        for key, handled in self._items.items():
+            self._sums[key]["items_handled_count"] = len(handled)
+        return {key: {name: value for name, value in sums.items() if value} for key, sums in self._sums.items()}
+
+    def _of(self, user_id: str, item: Key, at: datetime) -> list[Key]:
+        account, object_, _ = item
+        return [(account, team, object_, at.date()) for team in self.history.teams(user_id, at) or {"unknown"}]
+
+    def _add_actions(self, item_key: Key, item: Json) -> None:
+        published = instant(item["date"].get("published"))
+        actions = actions_of(self.history, item)
+        by_people = [each for each in actions if each.user_id]
+        firsts = {
+            ("first_human_action", "first_human_action"): by_people[:1],
+            ("first_human_response", "first_human_response"): [each for each in by_people if each.kind == "reply"][:1],
+            ("first_resolve", "resolve"): [each for each in actions if each.status == "done"][:1],
+        }
+        for action in by_people:
+            assert action.user_id
+            assert action.hours
+            for key in self._of(action.user_id, item_key, action.at):
+                sums = self._sums[key]
+                if action.kind == "like":
+                    sums["like_count"] += 1
+                else:
+                    self._items[key].add(item_key[2])
+                    sums["action_count"] += 1
+                    sums["reply_count"] += action.kind == "reply"
+                    is_open = self.history.is_open(action.hours, action.at)
+                    sums["in_business_hours_action_count" if is_open else "out_of_business_hours_action_count"] += 1
+                sums["resolve_count"] += action.status == "done"
+                for (count, measure), first in firsts.items():
+                    if action in first and not is_own(item):
+                        business = self.history.business_seconds(action.hours, published, action.at)
+                        sums[f"{count}_count"] += 1
+                        sums[f"{measure}_known_count"] += published is not None
+                        sums[f"{measure}_seconds_sum"] += seconds(published, action.at) or 0
+                        sums[f"{measure}_business_hours_known_count"] += business is not None
+                        sums[f"{measure}_business_hours_seconds_sum"] += business or 0
+
+    def _add_assignments(self, item_key: Key, item: Json) -> None:
+        account, object_, _ = item_key
+        for kind, who, start, end in expected_assignments(self.history, item):
+            name = "assignment" if kind == "agent" else "team_assignment"
+
+            def of(at: datetime, kind: str = kind, who: str = who) -> list[Key]:
+                return self._of(who, item_key, at) if kind == "agent" else [(account, who, object_, at.date())]
+
+            for key in of(start):
+                self._sums[key][f"{name}s_received_count"] += 1
+            for key in of(end) if end else ():
+                self._sums[key][f"{name}s_ended_count"] += 1
+                self._sums[key][f"{name}_seconds_sum"] += seconds(start, end) or 0
+                if kind == "agent":  # in the hours of whoever had it, when it was given
+                    hours = self.history.hours_of(who, start, str(item["topic"]["id"]))
+                    business = self.history.business_seconds(hours, start, end)
+                    self._sums[key]["assignment_business_hours_known_count"] += business is not None
+                    self._sums[key]["assignment_business_hours_seconds_sum"] += business or 0
+
+
 @dataclass
 class _Event:
     """Something that begins a wait (`action` is None, or a reopening) or ends one."""
@@ -345,10 +435,14 @@ def history(make_site: Callable[..., Any]) -> _History:
     topics = [str(each["id"]) for each in box.topics(ACCOUNT)]
     office, always = next(iter(schedules)), list(schedules)[-1]
     made.topic_schedule, made.account_schedule = {topics[0]: always}, office
+    teams = [each["id"] for each in box.objects(ACCOUNT, "teams")]
+    made.team_schedule = dict(zip(map(str, teams), list(schedules)[1:], strict=False))
+    of_teams = "".join(f"{ACCOUNT},team,{team},{schedule}\n" for team, schedule in made.team_schedule.items())
     rules = site.home / "rules"
     rules.mkdir()
     (rules / "business_hours_assignments.csv").write_text(
-        f"account_id,scope,scope_id,schedule_id\n{ACCOUNT},topic,{topics[0]},{always}\n{ACCOUNT},account,,{office}\n",
+        "account_id,scope,scope_id,schedule_id\n"
+        f"{of_teams}{ACCOUNT},topic,{topics[0]},{always}\n{ACCOUNT},account,,{office}\n",
         encoding="utf-8",
     )
     (rules / "holidays.csv").write_text(
@@ -363,6 +457,17 @@ def history(make_site: Callable[..., Any]) -> _History:
         made.schedules[schedule_id] = Schedule([_version(each, NOW)], holidays)
     for user in box.users(ACCOUNT):
         made.schedule_of_user[str(user["id"])] = [(START - timedelta(days=60), user.get("business_hours_schedule_id"))]
+    # Who has no schedule works in the hours of the team: one of these will change teams, one is in two.
+    first, second, third = teams
+    members = {team["id"]: [user["id"] for user in team["users"]] for team in box.objects(ACCOUNT, "teams")}
+    in_hours_of = {
+        team: [user for user in users if made.schedule_of_user[str(user)][0][1] is None]
+        for team, users in members.items()
+    }
+    mover, in_two_teams = in_hours_of[first][0], in_hours_of[second][0]
+    leaver = next(user for user in reversed(members[first]) if user != mover)
+    box.change(ACCOUNT, "teams", third, users=[*members[third], in_two_teams])
+    made.teams_of_user.append((START - timedelta(days=60), _teams_of_users(box)))
 
     def follow() -> None:
         site.sync()
@@ -375,13 +480,25 @@ def history(make_site: Callable[..., Any]) -> _History:
     box.change(ACCOUNT, "businesshoursschedules", office, periods=later)
     changed = {each["id"]: each for each in box.schedules(ACCOUNT)}[office]
     made.schedules[office].versions.append(_version(changed, box.now))
-    mover = next(str(user["id"]) for user in box.users(ACCOUNT) if user.get("business_hours_schedule_id") == office)
-    box.change(ACCOUNT, "users", int(mover), business_hours_schedule_id=always)
-    made.schedule_of_user[mover].append((box.now, always))
+    changer = next(str(user["id"]) for user in box.users(ACCOUNT) if user.get("business_hours_schedule_id") == office)
+    box.change(ACCOUNT, "users", int(changer), business_hours_schedule_id=always)
+    made.schedule_of_user[changer].append((box.now, always))
+    # One agent goes over to another team, and so to its hours; one leaves and is in none.
+    box.change(ACCOUNT, "teams", first, users=[user for user in members[first] if user not in {mover, leaver}])
+    box.change(ACCOUNT, "teams", third, users=[*members[third], in_two_teams, mover])
+    made.teams_of_user.append((box.now, _teams_of_users(box)))
     follow()
     box.advance(days=31, hours=2)  # over the spring clock changes of both continents
     follow()
     return made
+
+
+def _teams_of_users(box: Any) -> dict[str, set[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for team in box.objects(ACCOUNT, "teams"):
+        for user in team["users"]:
+            found[str(user["id"])].add(str(team["id"]))
+    return found
 
 
 def _version(schedule: Json, valid_from: datetime) -> Version:
@@ -419,6 +536,19 @@ def test_the_history_has_what_it_has_to_have(history: _History) -> None:
     assert sum(expected_fact(history, item)["reopening_count"] for _, item, _, _ in everything) > 5
     ends = sorted(each.at for life in lives for each in life)
     assert ends[0] < datetime(2025, 10, 26, 1, tzinfo=UTC) < datetime(2026, 3, 29, 1, tzinfo=UTC) < ends[-1]
+
+
+def test_the_history_has_agents_who_change_teams(history: _History) -> None:
+    (_, before), (moved_at, after) = history.teams_of_user
+    everything = (each for _, item, *_ in items(history) for each in actions_of(history, item))
+    by_people = [each for each in everything if each.user_id]
+    in_team_hours = [each for each in by_people if not history.schedule_of_user[str(each.user_id)][-1][1]]
+    moved = {user for user in before if after.get(user) and before[user].isdisjoint(after[user])}
+    hours = {(each.at >= moved_at, each.hours) for each in in_team_hours if each.user_id in moved}
+    assert len(hours) == 2, "the hours of one team before, and those of another after"
+    assert {is_after for is_after, _ in hours} == {True, False}
+    assert any(len(before[str(each.user_id)]) == 2 for each in in_team_hours), "in the hours of the first of two teams"
+    assert any(each.at >= moved_at and each.user_id not in after for each in by_people), "in no team any more"
 
 
 def test_facts_of_mentions_and_cases(history: _History) -> None:
@@ -459,6 +589,22 @@ def test_assignments(history: _History) -> None:
         held.setdefault(tuple(key), set()).add((kind, who, start, end))
     expected = {key: expected_assignments(history, item) for key, item, *_ in items(history)}
     assert held == {key: found for key, found in expected.items() if found}
+
+
+def test_work_of_teams(history: _History) -> None:
+    expected = _WorkOfTeams(history).rows()
+    names = sorted(set().union(*expected.values()))
+    assert len(names) > 25
+    held = {
+        tuple(key): {name: value for name, value in zip(names, values, strict=True) if value}
+        for *key, values in history.rows(
+            f"SELECT account_id, team_id, object, action_date, [{', '.join(names)}] FROM marts.agg_teams_daily"
+        )
+    }
+    assert {team for _, team, *_ in expected} == {"unknown", *history.team_schedule}
+    assert held.keys() == expected.keys()
+    for key, sums in expected.items():
+        assert held[key] == sums, key
 
 
 def test_waits(history: _History) -> None:

@@ -55,7 +55,10 @@ measured as (
         stretches.replacement.replaced_at as ended_at,
         -- The hours of whoever has it.
         coalesce(
-            case when stretches.assignee_type = 'agent' then coalesce(of_agents.schedule_id, told.schedule_id) end,
+            case
+                when stretches.assignee_type = 'agent'
+                    then coalesce(of_agents.schedule_id, told.schedule_id, of_their_teams.schedule_id)
+            end,
             case when stretches.assignee_type = 'team' then of_teams.schedule_id end,
             of_topics.schedule_id,
             of_accounts.schedule_id
@@ -69,6 +72,11 @@ measured as (
     left join {{ assigned_hours('agent') }} as of_agents
         on stretches.account_id = of_agents.account_id
         and stretches.assignee_id = of_agents.scope_id
+    left join {{ ref('int_agent_team_schedules') }} as of_their_teams
+        on stretches.account_id = of_their_teams.account_id
+        and stretches.assignee_id = of_their_teams.agent_id
+        and stretches.started_at >= of_their_teams.valid_from
+        and stretches.started_at < of_their_teams.valid_to
     left join {{ assigned_hours('team') }} as of_teams
         on stretches.account_id = of_teams.account_id
         and stretches.assignee_id = of_teams.scope_id
