@@ -24,7 +24,6 @@ SQL_FOLDER = Path(__file__).parents[1] / "sql"
 RULES_FOLDER = SQL_FOLDER / "rules"
 """The files of rules as the project has them: their columns, and no row."""
 
-
 _CHANGING = ("config.materialized:table", "config.materialized:incremental", "resource_type:test")
 """What is built when only rows have changed: not views, which are as the last transform left them. All tests run."""
 
@@ -58,7 +57,7 @@ def transform(
 
     Rows of items that have not changed since the last transform stay as they are, unless something else has that they
     are made from: the models, the rules, the reporting zone, the versions of users and schedules. Then all are built
-    anew. Unit tests of the models are left to the project's own tests: they do not depend on the data.
+    anew, and the views. Unit tests of the models are left to the project's own tests: they do not depend on the data.
 
     Args:
         warehouse: where the work file and dbt's own folder are.

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from test_metrics_equal_a_plain_count import transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -200,7 +199,7 @@ def make(make_site: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
             shutil.copytree(site.home, homes[shape])
             file = homes[shape] / "warehouse.duckdb"
             TAKEN_OUT[shape](file, homes[shape] / "rules")
-            report = transform(site.settings(social_warehouse_home=homes[shape]), site.box.now)
+            report = site.with_home(homes[shape]).transform()
             whole = file if shape == "whole" else make_shape("whole").file
             built[shape] = _Built(file, report, whole)
         return built[shape]

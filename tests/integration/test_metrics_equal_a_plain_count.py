@@ -10,7 +10,6 @@ times as it goes on, so what is compared was built incrementally.
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -21,13 +20,9 @@ import duckdb
 import pytest
 from working_time import Holiday, Schedule, Version, stretches, worked
 
-from pipelines import run
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from pipelines.transform import TransformReport
 
 Json = dict[str, Any]
 Key = tuple[Any, ...]
@@ -411,12 +406,6 @@ def expected_waits(history: _History, item: Json, linked: list[Json], *, is_case
     return waits if start is None else [*waits, (start.at, None, "waiting", None, None)]
 
 
-def transform(settings: Any, as_of: datetime) -> TransformReport:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what dbt's imports raise is not ours to mend
-        return run.transform(settings, as_of=as_of)
-
-
 # --- The warehouse ----------------------------------------------------------------------------------------------------
 
 
@@ -471,7 +460,7 @@ def history(make_site: Callable[..., Any]) -> _History:
 
     def follow() -> None:
         site.sync()
-        transform(site.settings(), box.now)
+        site.transform()
 
     follow()
     box.advance(days=9, hours=3)
@@ -645,10 +634,10 @@ def test_what_was_built_incrementally_equals_a_full_build(history: _History, tmp
     file = tmp_path / "home" / "warehouse.duckdb"
     with duckdb.connect(file) as con:
         con.execute("DROP TABLE intermediate._built_with")
-    settings = history.site.settings(social_warehouse_home=tmp_path / "home")
-    full = transform(settings, history.site.box.now)
+    site = history.site.with_home(tmp_path / "home")
+    full = site.transform()
     assert full.is_full_refresh
-    again = transform(settings, history.site.box.now)
+    again = site.transform()
     assert not again.is_full_refresh
     assert again.model_count < full.model_count, "views are left as they are"
     assert again.passed_test_count == full.passed_test_count, "and tested all the same"

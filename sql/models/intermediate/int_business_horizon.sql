@@ -1,11 +1,13 @@
 -- One row: the first and the last local date for which business time is worked out.
-with earliest as (
-    select min(least(published_at, added_at)) as instant from {{ ref('stg_mentions') }}
+with instants as (
+    {%- for relation in ['stg_mentions', 'stg_cases', 'stg_case_linked_mentions'] %}
+    select min(least(published_at, added_at)) as instant from {{ ref(relation) }}
     union all
-    select min(least(published_at, added_at)) as instant from {{ ref('stg_cases') }}
+    {%- endfor %}
+    {%- for relation in ['stg_mention_actions', 'stg_case_actions'] %}
+    select min(added_at) as instant from {{ ref(relation) }}
     union all
-    select min(added_at) as instant from {{ ref('stg_mention_actions') }}
-    union all
+    {%- endfor %}
     select as_of as instant from {{ ref('int_as_of') }}
 )
 
@@ -14,4 +16,4 @@ select
     cast(timezone('UTC', min(instant)) as date) - 2 as first_date,
     -- Three years: what a target may be ahead. is_within_horizon of fct_sla_events is tested.
     cast(timezone('UTC', (select as_of from {{ ref('int_as_of') }})) as date) + 1096 as last_date
-from earliest
+from instants

@@ -60,7 +60,7 @@ items as (
         mentions.account_id,
         'mention' as object,
         days.bucket_start_at,
-            mentions.added_at,
+        mentions.added_at,
         mentions.topic_id,
         case when mentions.is_own then 'sent' else mentions.status end as segment_of_status,
         mentions.sentiment,
