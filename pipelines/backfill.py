@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipelines.api import ApiError, BudgetUsedUp, SocialConnectError
+from pipelines.api import ApiError, NotSent, SocialConnectError
 from pipelines.load import LOCK_WAIT_SECONDS, load, make_pipeline, read_state
 from pipelines.source import INBOX, ReadingFailed
 from pipelines.source.backfill_plan import Counted, counted, missing, planned
@@ -86,7 +86,7 @@ class Outcome:
     quarantined_count: int = 0
     drift: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
-    stopped_by: BudgetUsedUp | None = None
+    stopped_by: NotSent | None = None
 
     def add(self, report: LoadReport) -> None:
         """Adds what a load did."""
@@ -182,7 +182,7 @@ class Backfill:
             self._load_spooled(window, is_whole=stop is None)
             if stop is None:
                 self.outcome.read_count += 1
-            elif isinstance(stop, BudgetUsedUp):
+            elif isinstance(stop, NotSent):
                 self.outcome.stopped_by = stop
                 return
             elif is_refusal(stop) and not stream.is_needed:

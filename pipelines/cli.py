@@ -1,7 +1,7 @@
 """The command `social-warehouse`: reads options, calls one function per command, prints, and sets the exit code.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 busy (another run holds the warehouse), 4 data tests failed (nothing
-published), 5 request budget used up (what was read is loaded, its place is saved).
+published), 5 request budget used up (what was read is loaded, its place is saved), 143 stopped as asked (as 5).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import click
 from rich.console import Console
 
 from pipelines import health, run
-from pipelines.api import BudgetUsedUp, SocialConnectError
+from pipelines.api import BudgetUsedUp, SocialConnectError, StopRequested
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
+from pipelines.stopping import Stop, stopped_by_signals
 from pipelines.tables import print_table
 from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pipelines.backfill import Estimate
 
 FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
+STOPPED = 143
+"""What systems take for an answer to SIGTERM."""
 
 # Rich takes a file for 80 columns wide; tables in a log may be wider.
 stdout = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -83,7 +86,8 @@ def cli() -> None:
       social-warehouse sync                  reads what is new and publishes it
       social-warehouse sql "from rpt_response_times"
 
-    Exit codes: 0 done, 1 failed, 2 usage, 3 busy, 4 data tests failed, 5 request budget used up.
+    Exit codes: 0 done, 1 failed, 2 usage, 3 busy, 4 data tests failed, 5 request budget used up,
+    143 stopped as asked.
     """
 
 
@@ -145,9 +149,11 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
       social-warehouse sync
       social-warehouse sync --streams mentions --max-requests 100 --json
     """
-    settings = read_settings()
-    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
-        report = run.sync(settings, as_of=as_of, stream_names=streams, max_requests=max_requests, progress=progress)
+    settings, stop = read_settings(), Stop()
+    with log_to(settings), stopped_by_signals(stop), progress_on(stderr, is_quiet=as_json) as progress:
+        report = run.sync(
+            settings, as_of=as_of, stream_names=streams, max_requests=max_requests, progress=progress, stop=stop
+        )
     if as_json:
         _print_json(report.as_json())
     else:
@@ -175,10 +181,10 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
       social-warehouse reconcile --max-requests 50 --json
       social-warehouse sql "from reconciliations where action <> 'none' order by reconciled_at desc"
     """
-    settings = read_settings()
-    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
-        report = run.reconcile(settings, as_of=as_of, max_requests=max_requests, progress=progress)
-        run.transform(settings, as_of=as_of)
+    settings, stop = read_settings(), Stop()
+    with log_to(settings), stopped_by_signals(stop), progress_on(stderr, is_quiet=as_json) as progress:
+        report = run.reconcile(settings, as_of=as_of, max_requests=max_requests, progress=progress, stop=stop)
+        run.transform(settings, as_of=as_of, stop=stop)
         run.publish(settings)
     if as_json:
         _print_json(report.as_json())
@@ -224,8 +230,8 @@ def backfill(
       social-warehouse backfill --from 2025-01-01 --to 2026-01-01 --dry-run
       social-warehouse backfill --from 2025-01-01 --to 2026-01-01 --wait
     """
-    settings = read_settings()
-    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+    settings, stop = read_settings(), Stop()
+    with log_to(settings), stopped_by_signals(stop), progress_on(stderr, is_quiet=as_json) as progress:
         report = run.backfill(
             settings,
             start=start,
@@ -235,11 +241,12 @@ def backfill(
             is_dry_run=is_dry_run,
             waits=waits,
             progress=progress,
+            stop=stop,
             on_estimate=lambda estimate: None if as_json else _print_estimate(estimate),
         )
         if not is_dry_run and Warehouse(settings.social_warehouse_home).file.exists():
             progress.step("transform, test and publish")
-            run.transform(settings, as_of=as_of)
+            run.transform(settings, as_of=as_of, stop=stop)
             run.publish(settings)
     if as_json:
         _print_json(report.as_json())
@@ -552,6 +559,9 @@ def main() -> None:
         _fail(error, BUSY)
     except WarehouseUntested as error:
         _fail(error, TESTS_FAILED)
+    except StopRequested as error:
+        stderr.print(str(error), markup=False, highlight=False)
+        sys.exit(STOPPED)
     except BudgetUsedUp as error:
         _fail(error, BUDGET_USED_UP)
     except Exception as error:  # noqa: BLE001 - the outermost place: what is known gets its line, the rest keeps its traceback

@@ -20,7 +20,7 @@ os.environ["LOAD__WORKERS"] = "1"
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.api import BudgetUsedUp
+from pipelines.api import NotSent
 from pipelines.keeping import DATASET, has_table, keep_changes_of_shape, keep_lateness, transaction
 from pipelines.source.dlt_source import cursors_alone, social_connect
 from pipelines.source.packages import PACKAGE_BYTES, PACKAGE_BYTES_WITH_PAYLOADS, LoadTally, Manner, StreamLoader
@@ -59,7 +59,7 @@ class LoadReport:
     drift: tuple[str, ...]
     package_count: int
     notices: tuple[str, ...]
-    stopped_by: BudgetUsedUp | None
+    stopped_by: NotSent | None
 
 
 def load(
@@ -114,7 +114,7 @@ def load(
     sources: list[Reader | StatisticsLoader] = [*readers, *others]
     stops = [source.stopped_by for source in sources if source.stopped_by]
     for stop in stops:
-        if not isinstance(stop, BudgetUsedUp):
+        if not isinstance(stop, NotSent):
             raise stop
     return LoadReport(
         record_counts={source.name: source.record_count for source in sources},
@@ -124,7 +124,7 @@ def load(
         drift=tuple(str(finding) for finding in sorted(tally.drift)),
         package_count=package_count,
         notices=tuple(notice for source in sources for notice in source.notices),
-        stopped_by=next((stop for stop in stops if isinstance(stop, BudgetUsedUp)), None),
+        stopped_by=next((stop for stop in stops if isinstance(stop, NotSent)), None),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from pipelines.api import BudgetUsedUp, Renewal, SocialConnect
+from pipelines.api import NotSent, Renewal, SocialConnect
 from pipelines.keeping import (
     forget_payloads,
     forget_set_aside,
@@ -33,6 +33,7 @@ from pipelines.source.memory import NOTHING_KNOWN
 from pipelines.source.reading import ids_in
 from pipelines.source.streams import FACETS
 from pipelines.source.windows import Window
+from pipelines.stopping import Stop
 from pipelines.warehouse import Warehouse
 from transforms.personal_data import Mode, Policy
 
@@ -156,6 +157,7 @@ def sync(
     stream_names: Sequence[str] | None = None,
     max_requests: int | None = None,
     progress: Progress | None = None,
+    stop: Stop | None = None,
 ) -> SyncReport:
     """Reads new and changed rows, transforms, tests and publishes.
 
@@ -165,6 +167,7 @@ def sync(
         stream_names: which streams to read; all when not given.
         max_requests: how many requests the run may send.
         progress: is told how it goes.
+        stop: whether it has been asked to stop; it then loads what it has read, and ends.
 
     Raises:
         SettingsInvalid: no token, an unknown stream, or another personal data policy than the warehouse was made with.
@@ -176,10 +179,10 @@ def sync(
     progress = progress or Silent()
     as_of = as_of or datetime.now(UTC)
     extraction = extract_and_load(
-        settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress
+        settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress, stop=stop
     )
     progress.step("transform and test")
-    transformed = transform(settings, as_of=as_of)
+    transformed = transform(settings, as_of=as_of, stop=stop)
     progress.step("publish")
     published_bytes = publish(settings)
     return SyncReport(as_of, extraction, transformed, published_bytes, round(time.monotonic() - started, 1))
@@ -192,6 +195,7 @@ def extract_and_load(
     stream_names: Sequence[str] | None = None,
     max_requests: int | None = None,
     progress: Progress | None = None,
+    stop: Stop | None = None,
 ) -> Extraction:
     """Reads the API and loads the normalised tables; arguments and errors as for `sync`."""
     from pipelines.load import (  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
@@ -209,7 +213,7 @@ def extract_and_load(
             f" {as_of.isoformat()}. It wants a date in the past."
         )
     warehouse = open_warehouse(settings)
-    with warehouse.run_lock("a sync"), connect(settings, max_requests=max_requests) as api:
+    with warehouse.run_lock("a sync"), connect(settings, max_requests=max_requests, stop=stop) as api:
         policy = _agreed_policy(settings, warehouse)
         if not settings.social_warehouse_raw_payloads:
             _forget_payloads(warehouse)
@@ -248,7 +252,7 @@ class ReconcileReport:
     as_of: datetime
     accounts: tuple[AccountReconciliation, ...]
     request_count: int
-    stopped_by: BudgetUsedUp | None
+    stopped_by: NotSent | None
 
     def as_json(self) -> dict[str, Any]:
         """The report in plain values, for scripts."""
@@ -285,6 +289,7 @@ def reconcile(
     as_of: datetime | None = None,
     max_requests: int | None = None,
     progress: Progress | None = None,
+    stop: Stop | None = None,
 ) -> ReconcileReport:
     """Compares mentions and cases with the API's counts, reads days again that differ, and sweeps days that agree.
 
@@ -293,6 +298,7 @@ def reconcile(
         as_of: the run's clock, UTC; now when not given.
         max_requests: how many requests the run may send.
         progress: is told how it goes.
+        stop: whether it has been asked to stop; it then loads what it has read, and ends.
 
     Raises:
         As `extract_and_load`.
@@ -304,7 +310,7 @@ def reconcile(
     as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     warehouse = open_warehouse(settings)
     keeps_payloads = settings.social_warehouse_raw_payloads
-    with warehouse.run_lock("a reconciliation"), connect(settings, max_requests=max_requests) as api:
+    with warehouse.run_lock("a reconciliation"), connect(settings, max_requests=max_requests, stop=stop) as api:
         policy = _agreed_policy(settings, warehouse)
         accounts = _accounts(settings, api, warehouse, as_of=as_of, progress=progress)
         progress.step("read what is new")
@@ -329,8 +335,8 @@ def reconcile(
                         keeps_payloads=keeps_payloads,
                     )
                 )
-            except BudgetUsedUp as stop:
-                stopped_by = stop
+            except NotSent as not_sent:
+                stopped_by = not_sent
             else:
                 stopped_by = next((load.stopped_by for load in done[-1].loads if load.stopped_by), None)
         for notice in (notice for account in done for notice in account.notices):
@@ -394,6 +400,7 @@ def backfill(
     is_dry_run: bool = False,
     waits: bool = False,
     progress: Progress | None = None,
+    stop: Stop | None = None,
     on_estimate: Callable[[Estimate], None] = lambda _estimate: None,
 ) -> BackfillReport:
     """Reads the mentions and cases added in a span, newest first, beside the syncs.
@@ -409,6 +416,7 @@ def backfill(
         is_dry_run: whether to end when it is known what it would take.
         waits: whether to wait for the API's next frame where the allowance is used up, rather than end.
         progress: is told how it goes.
+        stop: whether it has been asked to stop; it then loads what it has read, and ends.
         on_estimate: is told what it will take, before the reading begins.
 
     Raises:
@@ -436,7 +444,7 @@ def backfill(
     reserved_count = settings.social_connect_reserved_calls
     with (
         warehouse.backfill_lock(),
-        connect(settings, max_requests=max_requests, reserved_count=reserved_count) as api,
+        connect(settings, max_requests=max_requests, reserved_count=reserved_count, stop=stop) as api,
         warehouse.scratch(warehouse.backfill_folder) as scratch,
     ):
         policy = _agreed_policy(settings, warehouse)
@@ -651,14 +659,16 @@ def _noted_mentions(
         return noted_mentions(con, account_id, after, at_most=settings.social_connect_context_calls)
 
 
-def transform(settings: Settings, *, as_of: datetime | None = None) -> TransformReport:
+def transform(settings: Settings, *, as_of: datetime | None = None, stop: Stop | None = None) -> TransformReport:
     """Builds and tests the models in the work file.
 
     Args:
         settings: the options.
         as_of: the instant that ages and open items are reckoned to, UTC; now when not given.
+        stop: whether it has been asked to stop; it then ends at once.
 
     Raises:
+        pipelines.api.StopRequested: it has been asked to stop. Nothing was published.
         pipelines.warehouse.WarehouseBusy: another run writes.
         pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
         pipelines.transform.TestsFailed: a data test failed.
@@ -667,7 +677,10 @@ def transform(settings: Settings, *, as_of: datetime | None = None) -> Transform
     from pipelines.transform import transform as build  # noqa: PLC0415 - see there
 
     warehouse = open_warehouse(settings)
-    with warehouse.writer_lock("a transform", timeout_seconds=LOCK_WAIT_SECONDS):
+    with (
+        (stop or Stop()).at_once_in("the transform"),
+        warehouse.writer_lock("a transform", timeout_seconds=LOCK_WAIT_SECONDS),
+    ):
         with warehouse.connect():
             pass  # says clearly that there is nothing to transform, before dbt makes an empty file
         report = build(
@@ -710,7 +723,9 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 
 @contextmanager
-def connect(settings: Settings, *, max_requests: int | None = None, reserved_count: int = 0) -> Iterator[SocialConnect]:
+def connect(
+    settings: Settings, *, max_requests: int | None = None, reserved_count: int = 0, stop: Stop | None = None
+) -> Iterator[SocialConnect]:
     """A client for the API of the settings. All that share a home share each token's allowance.
 
     Args:
@@ -718,11 +733,13 @@ def connect(settings: Settings, *, max_requests: int | None = None, reserved_cou
         max_requests: how many requests it may send.
         reserved_count: how many requests of each token's hourly allowance it leaves to others, at most half of it;
             fewer as the hour goes by.
+        stop: whether the run has been asked to stop; no more requests are sent then.
 
     Raises:
         SettingsInvalid: there is no token, what it takes to renew tokens is not complete, or the base URL cannot be
             used.
     """
+    stop = stop or Stop()
     if not settings.social_connect_access_token:
         raise SettingsInvalid(
             "SOCIAL_CONNECT_ACCESS_TOKEN is not set. It wants an access token, or several separated by commas: set it"
@@ -735,6 +752,8 @@ def connect(settings: Settings, *, max_requests: int | None = None, reserved_cou
             max_wait_seconds=settings.social_connect_max_wait_seconds,
             max_requests=max_requests,
             reserved_count=reserved_count,
+            sleep=stop.wait,
+            is_stopped=stop.is_asked,
             shared_folder=settings.social_warehouse_home / "api",
             renewal=_renewal(settings),
         )

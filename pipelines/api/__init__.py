@@ -14,6 +14,7 @@ from pipelines.api.errors import (
     ForeignNextUrl,
     InvalidParameter,
     NotFound,
+    NotSent,
     PagingBroken,
     PermissionDenied,
     RateLimitReached,
@@ -22,6 +23,7 @@ from pipelines.api.errors import (
     ResponseUnreadable,
     ServerFailed,
     SocialConnectError,
+    StopRequested,
     TransportFailed,
 )
 from pipelines.api.renewal import Renewal
@@ -33,6 +35,7 @@ __all__ = [
     "ForeignNextUrl",
     "InvalidParameter",
     "NotFound",
+    "NotSent",
     "Page",
     "PagingBroken",
     "PermissionDenied",
@@ -47,6 +50,7 @@ __all__ = [
     "ServerFailed",
     "SocialConnect",
     "SocialConnectError",
+    "StopRequested",
     "Timeouts",
     "TransportFailed",
 ]

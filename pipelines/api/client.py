@@ -26,6 +26,7 @@ from pipelines.api.errors import (
     RepeatedPage,
     ResponseUnreadable,
     ServerFailed,
+    StopRequested,
     TransportFailed,
 )
 from pipelines.api.paging import next_address, read_list_page
@@ -150,7 +151,8 @@ class SocialConnect:
         renewal: how access tokens that have expired are renewed; it needs the folder.
         transport: takes the place of the network in tests.
         clock: gives unix seconds. It has to be a clock that runs.
-        sleep: waits for a number of seconds.
+        sleep: waits for a number of seconds, or less when a stop is asked for.
+        is_stopped: whether the run has been asked to stop; `StopRequested` is then raised before the next request.
         on_request: is called after each request that was sent, from the thread that sent it.
 
     Raises:
@@ -172,6 +174,7 @@ class SocialConnect:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        is_stopped: Callable[[], bool] = lambda: False,
         on_request: Callable[[RequestReport], None] | None = None,
     ) -> None:
         self._base = _checked_base_url(base_url)
@@ -187,6 +190,7 @@ class SocialConnect:
         self._max_wait_seconds = max_wait_seconds
         self._clock = clock
         self._sleep = sleep
+        self._is_stopped = is_stopped
         self._on_request = on_request
         self._scrubber = Scrubber(self._access_tokens.secrets)
         self._logged_messages: set[str] = set()
@@ -372,6 +376,8 @@ class SocialConnect:
 
     def _lease(self, call: "_Call") -> Lease:
         while True:
+            if self._is_stopped():
+                raise StopRequested(call.path)
             lease = self.budget.lease()
             if isinstance(lease, Lease):
                 return lease

@@ -10,8 +10,10 @@
     - NotFound
     - InvalidParameter
     - ServerFailed           the API's own fault
-  + BudgetUsedUp             no request may be sent now, and none was
-    - RateLimitReached       the API refused a request because of its rate limit
+  + NotSent                  no request is to be sent now, and none was
+    - BudgetUsedUp           it would be one too many
+      . RateLimitReached     the API refused a request because of its rate limit
+    - StopRequested          the run has been asked to stop
   + PagingBroken             the link to the next page cannot be followed
     - RepeatedPage           it leads back to a page already read
     - ForeignNextUrl         it leads to another host
@@ -30,6 +32,7 @@ __all__ = [
     "ForeignNextUrl",
     "InvalidParameter",
     "NotFound",
+    "NotSent",
     "PagingBroken",
     "PermissionDenied",
     "RateLimitReached",
@@ -38,6 +41,7 @@ __all__ = [
     "ResponseUnreadable",
     "ServerFailed",
     "SocialConnectError",
+    "StopRequested",
     "TransportFailed",
     "api_error",
 ]
@@ -162,7 +166,17 @@ class ServerFailed(ApiError):
     advice = "The fault is on the API's side: run again later; a run goes on where the last one ended."
 
 
-class BudgetUsedUp(SocialConnectError):
+class NotSent(SocialConnectError):
+    """The request was not sent. A run loads what it has read, and the next goes on from there.
+
+    Attributes:
+        resume_at: unix seconds (UTC) from which requests may be sent again; None when no time is known.
+    """
+
+    resume_at: float | None
+
+
+class BudgetUsedUp(NotSent):
     """The request was not sent, because it would be one too many.
 
     Attributes:
@@ -200,6 +214,19 @@ class RateLimitReached(BudgetUsedUp):
             f"({self.request_count} sent so far). Run again then; if it happens often, another program uses the same "
             "user's allowance: give this one a user of its own."
         )
+
+
+class StopRequested(NotSent):
+    """Somebody has asked the run to stop; `path` is what was to be read, or the step that was to come."""
+
+    resume_at = None
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"Stopped before {self.path}, as asked. The next run goes on from there."
 
 
 class PagingBroken(SocialConnectError):

@@ -57,8 +57,8 @@ class _User:
     def published_file(self) -> Path:
         return self.home / "published" / "warehouse.duckdb"
 
-    def run(self, *arguments: str, **options: str) -> _Said:
-        """Runs the command; options are environment variables in addition, an empty one is left out."""
+    def start(self, *arguments: str, **options: str) -> "subprocess.Popen[str]":
+        """Starts the command; options are environment variables in addition, an empty one is left out."""
         given = {
             "SOCIAL_CONNECT_BASE_URL": self.server.base_url,
             "SOCIAL_CONNECT_ACCESS_TOKEN": self.box.token,
@@ -66,16 +66,24 @@ class _User:
         }
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SOCIAL_")}
         environment = {name: value for name, value in (clean | given | self.options | options).items() if value}
-        ended = subprocess.run(
+        return subprocess.Popen(
             [str(COMMAND), *arguments],
             cwd=self.folder,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=180,
-            check=False,
         )
-        return _Said(ended.returncode, ended.stdout, ended.stderr)
+
+    def run(self, *arguments: str, **options: str) -> _Said:
+        """Runs the command to its end; options as for `start`."""
+        return self.end_of(self.start(*arguments, **options))
+
+    def end_of(self, started: "subprocess.Popen[str]") -> _Said:
+        """Waits for a command that was started."""
+        with started:
+            stdout, stderr = started.communicate(timeout=180)
+        return _Said(started.returncode, stdout, stderr)
 
     def sync(self, *arguments: str, **options: str) -> _Said:
         """Runs a sync as of the sandbox's clock."""

@@ -20,7 +20,7 @@ LAYERS = (
     {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
     {"pipelines.source", "pipelines.warehouse"},
-    {"pipelines.keeping"},
+    {"pipelines.keeping", "pipelines.stopping"},
     {"pipelines.api", "pipelines.settings", "pipelines.tables", "transforms"},
 )
 """From the outermost to the innermost: a part may import parts of later lines only (and its own modules)."""

@@ -24,6 +24,7 @@ from pipelines.api import (
     ServerFailed,
     SocialConnect,
     SocialConnectError,
+    StopRequested,
     TransportFailed,
 )
 
@@ -48,6 +49,7 @@ EXAMPLES: list[tuple[SocialConnectError, str, str]] = [
     (BudgetUsedUp(1_750_000_000.0, "/x", 350), "no request before 2025-06-15T15:06:40Z (350 sent", "Run again then"),
     (BudgetUsedUp(None, "/x", 10), "all 10 requests that the caller allowed are used (max_requests)", "Allow more"),
     (RateLimitReached(1_750_000_000.0, "/x", 350), "no request before 2025-06-15T15:06:40Z", "Run again then"),
+    (StopRequested("/x"), "Stopped before /x, as asked", "The next run goes on"),
     (PagingBroken("/x", "its next_url is not text"), "its next_url is not text", "read the list again"),
     (RepeatedPage("/x", 3), "after 3 pages", "read the list again"),
     (ForeignNextUrl("/x", "https://evil.example:443"), "leads to https://evil.example:443", "read the list again"),
@@ -57,7 +59,7 @@ EXAMPLES: list[tuple[SocialConnectError, str, str]] = [
 @pytest.mark.parametrize(("error", "what", "next_step"), EXAMPLES, ids=lambda value: type(value).__name__)
 def test_it_says_what_where_and_what_next(error: SocialConnectError, what: str, next_step: str) -> None:
     text = str(error)
-    assert text.startswith(("GET /x", "POST /x"))
+    assert text.startswith(("GET /x", "POST /x", "Stopped before /x"))
     assert what in text
     assert next_step in text[text.index(what) :]
     assert text.endswith(".")
@@ -76,7 +78,7 @@ def test_every_error_has_an_example_here() -> None:
         for name in pipelines.api.__all__
         if isinstance(kind := getattr(pipelines.api, name), type) and issubclass(kind, Exception)
     }
-    assert errors - {type(error).__name__ for error, _, _ in EXAMPLES} == {"SocialConnectError"}
+    assert errors - {type(error).__name__ for error, _, _ in EXAMPLES} == {"NotSent", "SocialConnectError"}
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
