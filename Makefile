@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SQL := sql/models sql/analyses sql/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench docs lock clean
+.PHONY: help setup demo test test-slow soak lint bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: setup ## the quick ones: every promise at least once
 
 test-slow: setup ## the others: 100,000 mentions, and more modes, seeds and moments
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m slow
+
+soak: setup ## half an hour of faults, kills and stops while readers read, then a comparison with the truth
+	SOAK_MINUTES=$${SOAK_MINUTES:-30} $(BIN)/python -m pytest -s -m slow tests/integration/test_soak.py
 
 # At its end sqlfluff leaves semaphores of its processes, which Python warns of and removes. Why indents are looked at
 # apart: see LT02 in pyproject.toml.

@@ -149,6 +149,12 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     A replay into a warehouse without the loader's own tables writes those last. Where it did not come so far, rows may
     be missing, so the loader shall not go on from the place that it has on its own: everything is read again.
     """
+    if _is_behind(pipeline, warehouse):
+        logger.warning(
+            "%s is not there, or is older than what was last loaded into it: what it lacks is read again",
+            warehouse.file,
+        )
+        pipeline.drop()
     if warehouse.file.exists():
         if _is_half_replayed(warehouse):
             logger.warning("a replay was stopped before its end: what it has not made is read again")
@@ -177,6 +183,23 @@ def holds_cursors(warehouse: Warehouse) -> bool:
             " WHERE status = 0"
         ).fetchone()
         return found is not None
+
+
+def _is_behind(pipeline: dlt.Pipeline, warehouse: Warehouse) -> bool:
+    """Whether the work file lacks the last load that has ended: it was lost, or an older copy is in its place.
+
+    The loader would go on from its own place, as if the rows were there. Where only the tables were dropped, it sees to
+    that itself.
+    """
+    ended = pipeline.list_completed_load_packages()
+    if not ended:
+        return False
+    if not warehouse.file.exists():
+        return True
+    with warehouse.connect() as con:
+        if not has_table(con, DATASET, "_dlt_loads"):
+            return False
+        return con.execute(f"SELECT 1 FROM {DATASET}._dlt_loads WHERE load_id = ?", [max(ended)]).fetchone() is None
 
 
 def _is_half_replayed(warehouse: Warehouse) -> bool:

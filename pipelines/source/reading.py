@@ -128,6 +128,13 @@ class AccountReading:
         """
         is_whole = stream.reading not in {Reading.INBOX, Reading.NOTES}
         if is_whole and cursor.read_at is not None and self.now < cursor.read_at:
+            logger.warning(
+                "%s of account %s have been read as of %s, later than this run: they are left as they are until then."
+                " If no run was made with --as-of, this machine's clock was or is wrong.",
+                stream.name,
+                self.account_id,
+                cursor.read_at.isoformat(),
+            )
             return iter(())
         match stream.reading:
             case Reading.SNAPSHOT:
