@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 OURS = ("pipelines", "transforms", "sandbox")
 LAYERS = (
     {"pipelines.cli"},
-    {"pipelines.flows", "pipelines.health", "pipelines.progress"},
+    {"pipelines.flows", "pipelines.health", "pipelines.progress", "pipelines.prometheus"},
     {"pipelines.run"},
-    {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile"},
+    {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile", "pipelines.run_history"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
     {"pipelines.source", "pipelines.warehouse"},
     {"pipelines.keeping"},
@@ -32,6 +32,7 @@ ALONE = {
 ONLY_IMPORTER = {
     "httpx": ("pipelines.api",),
     "prefect": ("pipelines.flows",),
+    "prometheus_client": ("pipelines.prometheus",),
     "dbt": ("pipelines.transform",),
     "dlt": ("pipelines.load", "pipelines.source"),
     "sandbox": ("pipelines.cli",),
