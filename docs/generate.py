@@ -41,7 +41,10 @@ SQL_TYPES = {
 SCHEMAS = {
     MARTS: ("Facts, dimensions and reports, made to be read", True),
     DATASET: ("The API's objects as relational tables, as the loader writes them", True),
-    HISTORY: ("What the API forgets: versions of reference data, changes of shape, what was gone; and what was run", True),
+    HISTORY: (
+        "What the API forgets: versions of reference data, changes of shape, what was gone; and the runs",
+        True,
+    ),
     RAW: ("The payload of each object as it was last read, from which a replay makes the tables", False),
     "rules": ("Rules of whoever uses the warehouse: holidays, whose hours, targets", False),
     "intermediate": ("Steps that several marts share", False),

@@ -18,7 +18,7 @@ from pipelines.source.streams import FACETS
 from pipelines.warehouse import Warehouse, WarehouseBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from duckdb import DuckDBPyConnection
 
@@ -135,7 +135,7 @@ def status(settings: Settings, *, as_of: datetime | None = None) -> dict[str, An
         "data_age_seconds": _age_seconds(data_as_of, now),
         "writer": (warehouse.writer() if warehouse.home.exists() else None) or "nobody",
         **holds,
-        "streams": _lags(warehouse, now),
+        **_what_the_loader_knows(warehouse, now),
         "budgets": _budgets(warehouse, settings, now),
         "running": [run for run in runs.last if run["outcome"] == GOES_ON],
         "last_runs": _first_by_kind(run for run in runs.last if run["outcome"] != GOES_ON),
@@ -147,7 +147,6 @@ def status(settings: Settings, *, as_of: datetime | None = None) -> dict[str, An
             for (kind, outcome), count in sorted(runs.run_counts.items())
         ],
         "request_counts": [{"endpoint": name} | counts for name, counts in sorted(runs.request_counts.items())],
-        "cursors": _cursors(warehouse),
     }
 
 
@@ -177,9 +176,16 @@ def _what_is_published(con: DuckDBPyConnection, warehouse: Warehouse, settings: 
     }
 
 
-def _lags(warehouse: Warehouse, now: datetime) -> list[dict[str, Any]]:
-    """How long ago each list of each account was read, in the order of the streams; those that are read whole."""
-    state = _state(warehouse)
+def _what_the_loader_knows(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
+    if not any(warehouse.dlt_folder.glob("*")):  # asking it would leave a folder
+        return {"streams": [], "cursors": {}}
+    from pipelines.load import make_pipeline, read_cursors, read_state  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
+
+    return {"streams": _lags(read_state(make_pipeline(warehouse)), now), "cursors": read_cursors(warehouse)}
+
+
+def _lags(state: Mapping[str, Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """How long ago each list of each account was read, in the order of the streams."""
     found = []
     for stream in (*STREAMS, FACETS):
         for account_id, kept in sorted(state.get(stream.name, {}).get("cursors", {}).items()):
@@ -200,24 +206,6 @@ def _lags(warehouse: Warehouse, now: datetime) -> list[dict[str, Any]]:
                 }
             )
     return found
-
-
-def _cursors(warehouse: Warehouse) -> dict[str, str]:
-    return {
-        f"{stream} of account {account_id}, {name}": text
-        for stream, kept in _state(warehouse).items()
-        for account_id, cursor in kept.get("cursors", {}).items()
-        for name, text in cursor.items()
-    }
-
-
-def _state(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    """What the loader keeps of each stream; empty before the first load, of which asking it would leave a folder."""
-    from pipelines.load import make_pipeline, read_state  # noqa: PLC0415 - dlt takes a second to import, and most commands do not need it
-
-    if not any(warehouse.dlt_folder.glob("*")):
-        return {}
-    return read_state(make_pipeline(warehouse))
 
 
 def _budgets(warehouse: Warehouse, settings: Settings, now: datetime) -> list[dict[str, Any]]:

@@ -252,7 +252,7 @@ def days_read(con: duckdb.DuckDBPyConnection, contract: Contract, account_id: st
 
 
 def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, dict[str, Any]]:
-    """By account: how many days have not been read again whole, the oldest of them, and the longest unread of the others.
+    """By account: how many days were never read again whole, the oldest of them, and the longest unread of the others.
 
     A day is of mentions, or of cases.
 

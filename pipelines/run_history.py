@@ -58,13 +58,12 @@ _STREAM_OF_TABLE = {table.name: stream.name for stream in STREAMS for table in s
     FACETS.name: FACETS.name
 }
 _NAME = re.compile(r"(?P<started_at>\d{8}T\d{6}Z)-(?P<kind>[a-z_]+)-[0-9a-f]{8}")
-_ID_IN_PATH = {"account_id": r"\d+"}
 _ENDPOINTS = {
-    f"/{path}": re.compile(
-        ".*/" + re.sub(r"\\{(\w+)\\}", lambda name: _ID_IN_PATH.get(name[1], "[^/]+"), re.escape(path))
-    )
-    for path in sorted({stream.path for stream in (*STREAMS, FACETS)})
+    # Whatever stands before: a base URL may have a path, and older links to a next page carry an extra /api.
+    f"/{stream.path}": re.compile(".*/" + re.sub(r"\{\w+\}", "[^/]+", stream.path.replace("{account_id}", r"\d+")))
+    for stream in (*STREAMS, FACETS)
 }
+"""How the path of a request looks, by the name of its endpoint."""
 
 
 class Loaded(Protocol):
@@ -374,7 +373,7 @@ def _published(con: duckdb.DuckDBPyConnection, counted_from: datetime) -> RunHis
     run_counts = con.execute(
         f"SELECT kind, outcome, count(*) FILTER (started_at >= $1) FROM {HISTORY}.runs GROUP BY ALL", [counted_from]
     ).fetchall()
-    sums = ", ".join(f"coalesce(sum({name}) FILTER (started_at >= $1), 0)" for name in _SUMMED)
+    sums = ", ".join(f"coalesce(sum(run_requests.{name}) FILTER (started_at >= $1), 0)::DOUBLE" for name in _SUMMED)
     asked = con.execute(
         f"SELECT endpoint, {sums} FROM {HISTORY}.run_requests JOIN {HISTORY}.runs USING (run_id) GROUP BY ALL",
         [counted_from],

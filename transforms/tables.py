@@ -135,16 +135,14 @@ DAYS_READ = (
 )
 """Columns of the days that were compared."""
 
-RUN_ID = Column(
-    "run_id", "text", "Identifier of the run: when it began, its kind, and some letters.", is_required=True
-)
+RUN_ID = Column("run_id", "text", "Identifier of the run: when it began, its kind, and some letters.", is_required=True)
 
 RUNS = (
     RUN_ID,
     Column(
         "kind",
         "text",
-        "What was run: sync, reconcile, backfill, replay, transform, publish. What a run does on its way is part of it.",
+        "What was run: sync, reconcile, backfill, replay, transform, publish. The steps of a run are part of it.",
         is_required=True,
     ),
     Column("as_of", "timestamp", "The run's clock: what it took for now. Null where it needs none."),

@@ -397,11 +397,12 @@ class SocialConnect:
         try:
             self._receive(call, answer, began_at)
             response = self._read(call, lease, answer)
-            answer.row_count = row_count(response.data)
-            return response
         except ApiError as error:
             is_refused = is_rate_limit(error)
             raise
+        else:
+            answer.row_count = row_count(response.data)
+            return response
         finally:
             self.budget.settle(lease, answer.rate_limit, is_refused=is_refused)
             self._report(call, answer, self._clock() - began_at, is_throttled=is_refused)
