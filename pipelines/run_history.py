@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -373,7 +373,7 @@ def _published(con: duckdb.DuckDBPyConnection, counted_from: datetime) -> RunHis
     run_counts = con.execute(
         f"SELECT kind, outcome, count(*) FILTER (started_at >= $1) FROM {HISTORY}.runs GROUP BY ALL", [counted_from]
     ).fetchall()
-    sums = ", ".join(f"coalesce(sum(run_requests.{name}) FILTER (started_at >= $1), 0)::DOUBLE" for name in _SUMMED)
+    sums = ", ".join(f"coalesce(sum(run_requests.{name}) FILTER (started_at >= $1), 0)" for name in _SUMMED)
     asked = con.execute(
         f"SELECT endpoint, {sums} FROM {HISTORY}.run_requests JOIN {HISTORY}.runs USING (run_id) GROUP BY ALL",
         [counted_from],
@@ -437,7 +437,8 @@ def _write_end(file: SharedFile, path: Path, ended: dict[str, Any], counts: dict
         file.write(ended | counts)
     except OSError as error:
         logger.warning("%s: the run's counts are not kept: %s", path, error)
-        path.with_name(f"{path.name}.new").unlink(missing_ok=True)
+        with suppress(OSError):  # what was begun of it
+            path.with_name(f"{path.name}.new").unlink()
         try:
             with path.open("r+", encoding="utf-8") as stream:
                 stream.write(json.dumps(ended))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_UNITS = (("day", 86_400), ("h", 3_600), ("min", 60))
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def print_status(console: Console, found: Mapping[str, Any]) -> None:
@@ -38,19 +38,24 @@ def print_status(console: Console, found: Mapping[str, Any]) -> None:
     for title, rows in (
         ("Lists", map(_list_row, found["streams"])),
         ("Last runs", map(_run_row, found["last_runs"].values())),
-        ("Last failures", map(_failure_row, found["last_failures"])),
         ("Rows", ({"table": name, "rows": count} for name, count in found["row_counts"].items())),
     ):
         _print_rows(console, title, list(rows))
+    if found["last_failures"]:
+        console.print("\nLast failures", style="bold")
+    for run in found["last_failures"]:
+        say(f"  {_time(run['started_at'])} {run['kind']} {run['outcome']}: {run['error'] or 'it left no word'}")
 
 
 def in_words(seconds: int | None) -> str:
-    """A span of time in its largest whole unit; a dash where it is not known."""
+    """A span of time in its two largest units; a dash where it is not known."""
     if seconds is None:
         return "-"
-    unit, length = next(((unit, length) for unit, length in _UNITS if seconds >= length), ("s", 1))
-    count = seconds // length
-    return f"{count:,} {unit}{'s' if unit == 'day' and count != 1 else ''}"
+    parts = []
+    for unit, length in _UNITS:
+        count, seconds = divmod(seconds, length)
+        parts += [f"{count:,} {unit}"] if count else []
+    return " ".join(parts[:2]) or "0 s"
 
 
 def _print_rows(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -100,11 +105,7 @@ def _run_row(run: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "run": run["kind"],
         "began": _time(run["started_at"]),
-        "took": "-" if run["seconds"] is None else in_words(round(run["seconds"])),
+        "took": in_words(None if run["seconds"] is None else round(run["seconds"])),
         "outcome": run["outcome"],
         "requests": "-" if run["request_count"] is None else f"{run['request_count']:,}",
     }
-
-
-def _failure_row(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {"run": run["kind"], "began": _time(run["started_at"]), "outcome": run["outcome"], "error": run["error"]}
