@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -54,9 +55,6 @@ MOST_ERROR_CHARACTERS = 500
 """So that the end of a run has room in the block of its beginning, should the disk be full."""
 
 _TABLES = {"runs": RUNS, "run_streams": RUN_STREAMS, "run_requests": RUN_REQUESTS}
-_STREAM_OF_TABLE = {table.name: stream.name for stream in STREAMS for table in stream.contract.tables} | {
-    FACETS.name: FACETS.name
-}
 _NAME = re.compile(r"(?P<started_at>\d{8}T\d{6}Z)-(?P<kind>[a-z_]+)-[0-9a-f]{8}")
 _ENDPOINTS = {
     # Whatever stands before: a base URL may have a path, and older links to a next page carry an extra /api.
@@ -147,7 +145,7 @@ class Run:
         for stream, count in record_counts.items():
             self._of_stream(stream)["record_count"] += count
         for table, count in row_counts.items():
-            if (stream_of_table := _STREAM_OF_TABLE.get(table)) is not None:  # the quarantine is of none
+            if (stream_of_table := _streams_of_tables().get(table)) is not None:  # the quarantine is of none
                 self._of_stream(stream_of_table)["row_count"] += count
         self._quarantined_count = (self._quarantined_count or 0) + quarantined_count
 
@@ -228,6 +226,12 @@ def recorded(settings: Settings, kind: str, *, as_of: datetime | None = None) ->
         _write_end(file, path, ended, run.counts())
         file.lock.release()
         lock_of(path).unlink(missing_ok=True)
+
+
+@cache
+def _streams_of_tables() -> dict[str, str]:
+    of_streams = {table.name: stream.name for stream in STREAMS for table in stream.contract.tables}
+    return of_streams | {FACETS.name: FACETS.name}
 
 
 def endpoint(path: str) -> str:

@@ -293,8 +293,8 @@ def test_old_runs_go_with_all_that_is_of_them(settings: Settings, warehouse: War
     keep(warehouse)
     with work_file(warehouse) as con:
         (old,) = con.execute(
-            "UPDATE history.runs SET started_at = '2025-01-01T00:00:00Z' WHERE run_id = (SELECT min(run_id) FROM history.runs)"
-            " RETURNING run_id"
+            "UPDATE history.runs SET started_at = '2025-01-01T00:00:00Z'"
+            " WHERE run_id = (SELECT min(run_id) FROM history.runs) RETURNING run_id"
         ).fetchone() or (None,)
         prune_runs(con, datetime(2025, 1, 2, tzinfo=UTC))
         for table in ("runs", "run_streams", "run_requests"):
