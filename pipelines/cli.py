@@ -240,7 +240,8 @@ def backfill(
       social-warehouse backfill --from 2025-01-01 --to 2026-01-01 --wait
     """
     settings = read_settings()
-    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress, recorded(settings, "backfill"):
+    kind = "backfill_dry_run" if is_dry_run else "backfill"
+    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress, recorded(settings, kind):
         report = run.backfill(
             settings,
             start=start,

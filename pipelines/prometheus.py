@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none", lifespan="off")
         )
-        server.run([listener])
+        with suppress(KeyboardInterrupt):  # which is how it is stopped at a terminal
+            server.run([listener])
 
 
 def _of_data(status: Mapping[str, Any]) -> Iterator[Metric]:

@@ -456,7 +456,7 @@ def backfill(
     warehouse = open_warehouse(settings)
     reserved_count = settings.social_connect_reserved_calls
     with (
-        recorded(settings, "backfill", as_of=as_of) as record,
+        recorded(settings, "backfill_dry_run" if is_dry_run else "backfill", as_of=as_of) as record,
         warehouse.backfill_lock(),
         connect(
             settings, max_requests=max_requests, reserved_count=reserved_count, on_request=record.count_request

@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 GOES_ON = "running"
 """In place of an outcome, of a run that has not ended."""
 KEPT_OF_EACH = 5
-"""Of how many of the last runs of each kind and outcome `last_runs` tells."""
+"""Of how many of the last runs of each kind and outcome `run_history` tells."""
 MOST_ERROR_CHARACTERS = 500
 """So that the end of a run has room in the block of its beginning, should the disk be full."""
 
@@ -297,8 +297,8 @@ class RunHistory:
     """What is known of runs.
 
     Attributes:
-        last: the last of each kind and outcome, `KEPT_OF_EACH` at most, and those that go on, the latest first: the
-            columns of `history.runs`.
+        last: the last of each kind and outcome, `KEPT_OF_EACH` at least, and those that go on, the latest first: the
+            columns of `history.runs`, the notices as a list.
         read_through: clock of the last run that read what was new in the inbox to its end and published it, UTC.
         counted_from: since when the following are counted, UTC.
         run_counts: how many have ended, by kind and outcome; 0 where none has since.
@@ -343,7 +343,10 @@ def run_history(
                 filter(None, (history.read_through, datetime.fromisoformat(run["as_of"]))), default=None
             )
     history.last.sort(key=lambda run: str(run["started_at"]), reverse=True)
-    history.last = [{column.name: run.get(column.name) for column in RUNS} for run in history.last]
+    history.last = [
+        {column.name: run.get(column.name) for column in RUNS} | {"notices": json.loads(run.get("notices") or "null")}
+        for run in history.last
+    ]
     return history
 
 
