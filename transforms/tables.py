@@ -142,7 +142,7 @@ RUNS = (
     Column(
         "kind",
         "text",
-        "What was run: sync, reconcile, backfill or its dry run, replay, transform, publish. A step is part of its run.",
+        "What was run: sync, reconcile, backfill, its dry run, replay, transform, publish. A step is part of its run.",
         is_required=True,
     ),
     Column("as_of", "timestamp", "The run's clock: what it took for now. Null where it needs none."),
