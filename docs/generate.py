@@ -41,7 +41,10 @@ SQL_TYPES = {
 SCHEMAS = {
     MARTS: ("Facts, dimensions and reports, made to be read", True),
     DATASET: ("The API's objects as relational tables, as the loader writes them", True),
-    HISTORY: ("What the API forgets: versions of reference data, changes of shape, what was gone", True),
+    HISTORY: (
+        "What the API forgets: versions of reference data, changes of shape, what was gone; and the runs",
+        True,
+    ),
     RAW: ("The payload of each object as it was last read, from which a replay makes the tables", False),
     "rules": ("Rules of whoever uses the warehouse: holidays, whose hours, targets", False),
     "intermediate": ("Steps that several marts share", False),
@@ -57,6 +60,9 @@ OTHER_KEYS = {
     (HISTORY, "deletions"): ("account_id", "object", "unique_id", "deleted_at"),
     (HISTORY, "days_read"): ("account_id", "object", "day_start_at"),
     (HISTORY, "lateness"): ("loaded_at", "account_id", "at_most_seconds"),
+    (HISTORY, "runs"): ("run_id",),
+    (HISTORY, "run_streams"): ("run_id", "stream"),
+    (HISTORY, "run_requests"): ("run_id", "endpoint"),
 }
 """Keys of the tables that no contract declares."""
 FOUND_OUT = {table for schema, table in OTHER_KEYS if schema == HISTORY}

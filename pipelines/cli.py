@@ -21,7 +21,9 @@ from pipelines import health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError, StopRequested
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
+from pipelines.run_history import recorded
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
+from pipelines.status_text import print_status
 from pipelines.stopping import Stop, stopped_by_signals
 from pipelines.tables import print_table
 from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
 STOPPED = 143
 """What systems take for an answer to SIGTERM."""
+LARGEST_PORT = 65_535
 
 # Rich takes a file for 80 columns wide; tables in a log may be wider.
 stdout = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -62,6 +65,18 @@ class _Names(click.ParamType[tuple[str, ...]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002 - click's signature
         return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+class _Address(click.ParamType[tuple[str, int]]):
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = value.rpartition(":")
+        if not port.isdecimal() or int(port) > LARGEST_PORT:
+            self.fail(f"{value!r} has no port. It wants a port or a host and a port, such as 0.0.0.0:9464.", param, ctx)
+        return host.strip("[]") or "127.0.0.1", int(port)
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -182,7 +197,12 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
       social-warehouse sql "from reconciliations where action <> 'none' order by reconciled_at desc"
     """
     settings, stop = read_settings(), Stop()
-    with log_to(settings), stopped_by_signals(stop), progress_on(stderr, is_quiet=as_json) as progress:
+    with (
+        log_to(settings),
+        stopped_by_signals(stop),
+        progress_on(stderr, is_quiet=as_json) as progress,
+        recorded(settings, "reconcile"),
+    ):
         report = run.reconcile(settings, as_of=as_of, max_requests=max_requests, progress=progress, stop=stop)
         run.transform(settings, as_of=as_of, stop=stop)
         run.publish(settings)
@@ -231,7 +251,13 @@ def backfill(
       social-warehouse backfill --from 2025-01-01 --to 2026-01-01 --wait
     """
     settings, stop = read_settings(), Stop()
-    with log_to(settings), stopped_by_signals(stop), progress_on(stderr, is_quiet=as_json) as progress:
+    kind = "backfill_dry_run" if is_dry_run else "backfill"
+    with (
+        log_to(settings),
+        stopped_by_signals(stop),
+        progress_on(stderr, is_quiet=as_json) as progress,
+        recorded(settings, kind),
+    ):
         report = run.backfill(
             settings,
             start=start,
@@ -332,33 +358,49 @@ def publish(as_json: bool) -> None:
 
 
 @cli.command()
+@as_of
 @as_json
-def status(as_json: bool) -> None:
-    """Says how far the warehouse has read, what it holds, and who is writing to it.
+def status(as_of: datetime | None, as_json: bool) -> None:
+    """Says how old the data is, which lists are late, what the last runs did, and who is writing. Asks the API nothing.
 
     \b
-    Example:
+    Examples:
+      social-warehouse status
       social-warehouse status --json
     """
-    found = health.status(read_settings())
+    found = health.status(read_settings(), as_of=as_of)
     if as_json:
         _print_json(found)
+    else:
+        print_status(stdout, found)
+
+
+@cli.command()
+@click.option("--listen", type=_Address(), metavar="[HOST:]PORT", help="Serve them at /metrics, until stopped.")
+def metrics(listen: tuple[str, int] | None) -> None:
+    """Prints what a Prometheus server may scrape: age of the data, lag of lists, runs, requests. Asks the API nothing.
+
+    With --listen it serves them over HTTP instead, on this machine's own address unless a host is given, with
+    /healthz beside.
+
+    \b
+    Examples:
+      social-warehouse metrics
+      social-warehouse metrics --listen 9464
+    """
+    settings = read_settings()
+    from pipelines import prometheus  # noqa: PLC0415 - only this command needs it
+
+    if listen is None:
+        click.echo(prometheus.exposition(health.status(settings)), nl=False)
         return
-    for name, value in found.items():
-        if isinstance(value, dict):
-            stdout.print(f"{name.replace('_', ' ')}:")
-            for key, told in value.items():
-                inner = ", ".join(map(_class_in_words, told)) if name == "lateness" else told
-                stdout.print(
-                    f"  {key:34} {inner:,}" if isinstance(inner, int) else f"  {key:34} {inner}", highlight=False
-                )
-        else:
-            stdout.print(f"{name.replace('_', ' ')}: {value}", markup=False, highlight=False)
-
-
-def _class_in_words(lateness: dict[str, int | None]) -> str:
-    bound, count = lateness["at_most_seconds"], lateness["mention_count"]
-    return f"{count:,} later" if bound is None else f"{count:,} within {bound:,} s"
+    host, port = listen
+    prometheus.serve(
+        host,
+        port,
+        status=lambda: health.status(settings),
+        ready=lambda url: stdout.print(f"Metrics at {url}/metrics, health at {url}/healthz", highlight=False),
+    )
 
 
 @cli.command()

@@ -24,6 +24,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 
 from pipelines import run
 from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed
+from pipelines.run_history import recorded
 from pipelines.settings import read_settings
 from pipelines.warehouse import WarehouseBusy
 
@@ -76,9 +77,10 @@ def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -
     """
     started = datetime.now(UTC)
     as_of = as_of or started
-    extraction = extract_and_load(as_of, stream_names)
-    transformed = transform_and_test(as_of)
-    published_bytes = publish()
+    with recorded(read_settings(), "sync", as_of=as_of):
+        extraction = extract_and_load(as_of, stream_names)
+        transformed = transform_and_test(as_of)
+        published_bytes = publish()
     report = run.SyncReport(
         as_of, extraction, transformed, published_bytes, round((datetime.now(UTC) - started).total_seconds(), 1)
     )
@@ -105,9 +107,10 @@ def reconcile(as_of: datetime | None = None) -> dict[str, Any]:
         The report in plain values.
     """
     as_of = as_of or datetime.now(UTC)
-    report = compare_and_read_again(as_of)
-    transform_and_test(as_of)
-    publish()
+    with recorded(read_settings(), "reconcile", as_of=as_of):
+        report = compare_and_read_again(as_of)
+        transform_and_test(as_of)
+        publish()
     create_markdown_artifact(
         report.as_markdown(),
         key="reconcile-report",

@@ -13,7 +13,16 @@ import pyarrow as pa
 
 from transforms.lateness import followed_from
 from transforms.selects import STORED_AS, moment, quoted
-from transforms.tables import DAYS_READ, DELETIONS, LATENESS, RECONCILIATIONS, SCHEMA_CHANGES
+from transforms.tables import (
+    DAYS_READ,
+    DELETIONS,
+    LATENESS,
+    RECONCILIATIONS,
+    RUN_REQUESTS,
+    RUN_STREAMS,
+    RUNS,
+    SCHEMA_CHANGES,
+)
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -31,7 +40,7 @@ DATASET = "social_connect"
 RAW = "raw"
 """Schema of the payloads: the current version of each object as the API sent it."""
 HISTORY = "history"
-"""Schema of what the API forgets: versions of reference data, and changes of shape."""
+"""Schema of what the API forgets, versions of reference data and changes of shape among it, and of what was run."""
 
 
 def known_versions(con: duckdb.DuckDBPyConnection, table: Table, keys: pa.Table) -> pa.Table:
@@ -185,7 +194,7 @@ def keep_changes_of_shape(con: duckdb.DuckDBPyConnection, differences: Iterable[
 
 
 def make_history(con: duckdb.DuckDBPyConnection) -> None:
-    """Makes the tables of what is found out about the account, so that SQL on a new warehouse runs."""
+    """Makes the tables of what is found out and of what was run, so that SQL on a new warehouse runs."""
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
     for name, columns in (
         ("schema_changes", SCHEMA_CHANGES),
@@ -193,6 +202,9 @@ def make_history(con: duckdb.DuckDBPyConnection) -> None:
         ("deletions", DELETIONS),
         ("days_read", DAYS_READ),
         ("lateness", LATENESS),
+        ("runs", RUNS),
+        ("run_streams", RUN_STREAMS),
+        ("run_requests", RUN_REQUESTS),
     ):
         make_table(con, f"{HISTORY}.{name}", columns)
 
@@ -240,7 +252,7 @@ def days_read(con: duckdb.DuckDBPyConnection, contract: Contract, account_id: st
 
 
 def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, dict[str, Any]]:
-    """By account: how many days have not been read again whole, and when the longest unread of the others was.
+    """By account: how many days were never read again whole, the oldest of them, and the longest unread of the others.
 
     A day is of mentions, or of cases.
 
@@ -251,7 +263,8 @@ def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, d
     if not has_table(con, HISTORY, "days_read"):
         return {}
     found = con.execute(
-        f"SELECT account_id, count(*) - count(read_at), min(read_at) FROM (FROM {HISTORY}.days_read"
+        "SELECT account_id, count(*) - count(read_at), min(day_start_at) FILTER (read_at IS NULL), min(read_at)"
+        f" FROM (FROM {HISTORY}.days_read"
         " QUALIFY row_number() OVER (PARTITION BY account_id, object ORDER BY day_start_at DESC) <= $1)"
         " GROUP BY account_id ORDER BY account_id",
         [day_count],
@@ -259,9 +272,10 @@ def sweep_ages(con: duckdb.DuckDBPyConnection, *, day_count: int) -> dict[str, d
     return {
         account_id: {
             "never_read_again_day_count": never,
+            "oldest_never_read_again_day": oldest_day.isoformat() if oldest_day else None,
             "longest_unread_since": oldest.isoformat() if oldest else None,
         }
-        for account_id, never, oldest in found
+        for account_id, never, oldest_day, oldest in found
     }
 
 

@@ -28,7 +28,7 @@ from pipelines.warehouse import allow_for_large_objects
 from transforms.personal_data import KEEP
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from pipelines.source.packages import Package
@@ -71,6 +71,7 @@ def load(
     policy: Policy = KEEP,
     keeps_payloads: bool = True,
     lock_wait_seconds: float = 0,
+    on_report: Callable[[LoadReport], None] = lambda _report: None,
 ) -> LoadReport:
     """Reads the streams batch by batch and loads what makes a package together, with its cursors.
 
@@ -84,6 +85,7 @@ def load(
         policy: what becomes of personal data.
         keeps_payloads: whether the raw payloads are kept.
         lock_wait_seconds: how long to wait, before anything is read, for another process that writes.
+        on_report: is told what was moved, also where the reading then fails.
 
     Raises:
         pipelines.api.SocialConnectError: the API cannot be read. All that could be read is loaded.
@@ -113,10 +115,7 @@ def load(
         package_count += _load_packages(pipeline, warehouse, waiting, tally, loaded_at=loaded_at)
     sources: list[Reader | StatisticsLoader] = [*readers, *others]
     stops = [source.stopped_by for source in sources if source.stopped_by]
-    for stop in stops:
-        if not isinstance(stop, NotSent):
-            raise stop
-    return LoadReport(
+    report = LoadReport(
         record_counts={source.name: source.record_count for source in sources},
         page_counts={source.name: source.page_count for source in sources},
         row_counts={name: count for name, count in tally.row_counts.items() if count and name != "quarantine"},
@@ -126,6 +125,11 @@ def load(
         notices=tuple(notice for source in sources for notice in source.notices),
         stopped_by=next((stop for stop in stops if isinstance(stop, NotSent)), None),
     )
+    on_report(report)
+    for stop in stops:
+        if not isinstance(stop, NotSent):
+            raise stop
+    return report
 
 
 def make_pipeline(warehouse: Warehouse) -> dlt.Pipeline:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from pipelines.api import NotSent, Renewal, SocialConnect
@@ -20,6 +20,7 @@ from pipelines.keeping import (
 )
 from pipelines.probing import honoured, read_probes
 from pipelines.rebuild import RebuildReport, rebuild
+from pipelines.run_history import forget_published, keep_runs, prune_runs, recorded
 from pipelines.settings import SettingsInvalid
 from pipelines.source import (
     STREAMS,
@@ -40,7 +41,7 @@ from transforms.personal_data import Mode, Policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pipelines.api import Page
+    from pipelines.api import Page, RequestReport
     from pipelines.backfill import Estimate, Outcome
     from pipelines.load import LoadReport
     from pipelines.reconcile import AccountReconciliation
@@ -178,13 +179,14 @@ def sync(
     started = time.monotonic()
     progress = progress or Silent()
     as_of = as_of or datetime.now(UTC)
-    extraction = extract_and_load(
-        settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress, stop=stop
-    )
-    progress.step("transform and test")
-    transformed = transform(settings, as_of=as_of, stop=stop)
-    progress.step("publish")
-    published_bytes = publish(settings)
+    with recorded(settings, "sync", as_of=as_of):
+        extraction = extract_and_load(
+            settings, as_of=as_of, stream_names=stream_names, max_requests=max_requests, progress=progress, stop=stop
+        )
+        progress.step("transform and test")
+        transformed = transform(settings, as_of=as_of, stop=stop)
+        progress.step("publish")
+        published_bytes = publish(settings)
     return SyncReport(as_of, extraction, transformed, published_bytes, round(time.monotonic() - started, 1))
 
 
@@ -213,7 +215,11 @@ def extract_and_load(
             f" {as_of.isoformat()}. It wants a date in the past."
         )
     warehouse = open_warehouse(settings)
-    with warehouse.run_lock("a sync"), connect(settings, max_requests=max_requests, stop=stop) as api:
+    with (
+        recorded(settings, "sync", as_of=as_of) as record,
+        warehouse.run_lock("a sync"),
+        connect(settings, max_requests=max_requests, stop=stop, on_request=record.count_request) as api,
+    ):
         policy = _agreed_policy(settings, warehouse)
         if not settings.social_warehouse_raw_payloads:
             _forget_payloads(warehouse)
@@ -234,6 +240,7 @@ def extract_and_load(
             others=[StatisticsLoader(reading(FACETS), loaded_at=as_of)] if asks_statistics else [],
             policy=policy,
             keeps_payloads=settings.social_warehouse_raw_payloads,
+            on_report=record.add_load,
         )
         for difference in report.drift:
             logger.warning("the API differs from the contract: %s", difference)
@@ -310,14 +317,25 @@ def reconcile(
     as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     warehouse = open_warehouse(settings)
     keeps_payloads = settings.social_warehouse_raw_payloads
-    with warehouse.run_lock("a reconciliation"), connect(settings, max_requests=max_requests, stop=stop) as api:
+    with (
+        recorded(settings, "reconcile", as_of=as_of) as record,
+        warehouse.run_lock("a reconciliation"),
+        connect(settings, max_requests=max_requests, stop=stop, on_request=record.count_request) as api,
+    ):
         policy = _agreed_policy(settings, warehouse)
         accounts = _accounts(settings, api, warehouse, as_of=as_of, progress=progress)
         progress.step("read what is new")
         readers = [
             StreamReader(stream, accounts) for stream in _chosen_streams(("topics", "tags", "mentions", "cases"))
         ]
-        stopped_by = load(warehouse, readers, loaded_at=as_of, policy=policy, keeps_payloads=keeps_payloads).stopped_by
+        stopped_by = load(
+            warehouse,
+            readers,
+            loaded_at=as_of,
+            policy=policy,
+            keeps_payloads=keeps_payloads,
+            on_report=record.add_load,
+        ).stopped_by
         done: list[AccountReconciliation] = []
         for account in accounts:
             if stopped_by is not None:
@@ -339,8 +357,11 @@ def reconcile(
                 stopped_by = not_sent
             else:
                 stopped_by = next((load.stopped_by for load in done[-1].loads if load.stopped_by), None)
+                for each in done[-1].loads:
+                    record.add_load(each)
         for notice in (notice for account in done for notice in account.notices):
             logger.warning("%s", notice)
+        record.stopped_by = stopped_by
         return ReconcileReport(as_of, tuple(done), api.budget.request_count, stopped_by)
 
 
@@ -443,8 +464,15 @@ def backfill(
     warehouse = open_warehouse(settings)
     reserved_count = settings.social_connect_reserved_calls
     with (
+        recorded(settings, "backfill_dry_run" if is_dry_run else "backfill", as_of=as_of) as record,
         warehouse.backfill_lock(),
-        connect(settings, max_requests=max_requests, reserved_count=reserved_count, stop=stop) as api,
+        connect(
+            settings,
+            max_requests=max_requests,
+            reserved_count=reserved_count,
+            stop=stop,
+            on_request=record.count_request,
+        ) as api,
         warehouse.scratch(warehouse.backfill_folder) as scratch,
     ):
         policy = _agreed_policy(settings, warehouse)
@@ -457,15 +485,18 @@ def backfill(
             keeps_payloads=settings.social_warehouse_raw_payloads,
         )
         progress.step("count what there is to read")
-        if not is_dry_run:
-            backfill.load_what_was_left()
-        parts = backfill.plan(wanted)
-        expected = estimate(parts, hourly_count=api.budget.hourly_count)
-        on_estimate(expected)
-        if not is_dry_run:
-            progress.step("read and load")
-            progress.expect(expected.row_counts)
-            backfill.run(parts)
+        try:
+            if not is_dry_run:
+                backfill.load_what_was_left()
+            parts = backfill.plan(wanted)
+            expected = estimate(parts, hourly_count=api.budget.hourly_count)
+            on_estimate(expected)
+            if not is_dry_run:
+                progress.step("read and load")
+                progress.expect(expected.row_counts)
+                backfill.run(parts)
+        finally:  # what was read before a failure is loaded
+            record.add_load(backfill.outcome)
         return BackfillReport(
             wanted.start, wanted.end, expected, backfill.outcome, api.budget.request_count, is_dry_run
         )
@@ -541,7 +572,7 @@ def replay(
     streams = [stream for stream in _chosen_streams(stream_names) if stream.name != FACETS.name]
     as_of = (as_of or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     warehouse = open_warehouse(settings)
-    with warehouse.run_lock("a replay"):
+    with recorded(settings, "replay", as_of=as_of) as record, warehouse.run_lock("a replay"):
         with warehouse.connect() as con:
             if not has_payloads(con):
                 raise NothingToReplay(_nothing_to_replay(warehouse, settings))
@@ -552,6 +583,7 @@ def replay(
             with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
                 recover(pipeline, warehouse)
         payloads = rebuild(warehouse, streams, loaded_at=as_of, policy=policy)
+        record.add_counts(payloads.record_counts, payloads.row_counts, payloads.quarantined_count)
         if not has_cursors:  # written last: should the replay be stopped before, a sync reads all that is missing
             with warehouse.writer_lock("a replay", timeout_seconds=LOCK_WAIT_SECONDS):
                 save_cursors(pipeline, [stream.name for stream in streams])
@@ -567,7 +599,14 @@ def replay(
         if not readers:
             return ReplayReport(payloads, None)
         keeps_payloads = settings.social_warehouse_raw_payloads
-        set_aside = load(warehouse, readers, loaded_at=as_of, policy=policy, keeps_payloads=keeps_payloads)
+        set_aside = load(
+            warehouse,
+            readers,
+            loaded_at=as_of,
+            policy=policy,
+            keeps_payloads=keeps_payloads,
+            on_report=record.add_load,
+        )
         with warehouse.writing("the end of a replay", timeout_seconds=LOCK_WAIT_SECONDS) as con:
             forget_set_aside(con, [each for reader in readers for each in reader.no_longer_set_aside])
         return ReplayReport(payloads, set_aside)
@@ -678,11 +717,15 @@ def transform(settings: Settings, *, as_of: datetime | None = None, stop: Stop |
 
     warehouse = open_warehouse(settings)
     with (
+        recorded(settings, "transform", as_of=as_of),
         (stop or Stop()).at_once_in("the transform"),
         warehouse.writer_lock("a transform", timeout_seconds=LOCK_WAIT_SECONDS),
     ):
         with warehouse.connect():
             pass  # says clearly that there is nothing to transform, before dbt makes an empty file
+        with warehouse.connect(read_only=False) as con:  # here, since what is written later would count as untested
+            keep_runs(con, warehouse)
+            prune_runs(con, datetime.now(UTC) - timedelta(days=settings.social_warehouse_run_history_days))
         report = build(
             warehouse,
             reporting_time_zone=settings.social_warehouse_reporting_time_zone,
@@ -702,11 +745,16 @@ def publish(settings: Settings) -> int:
         pipelines.warehouse.WarehouseUntested: its data tests have failed, or not run since the last load.
     """
     warehouse = open_warehouse(settings)
-    with warehouse.writer_lock("a publish", timeout_seconds=LOCK_WAIT_SECONDS):
+    with (
+        recorded(settings, "publish") as record,
+        warehouse.writer_lock("a publish", timeout_seconds=LOCK_WAIT_SECONDS),
+    ):
         with warehouse.connect():
             pass  # says clearly that there is nothing to publish
         warehouse.check_tested()
-        return warehouse.publish()
+        record.published_bytes = warehouse.publish()
+        forget_published(warehouse)
+        return record.published_bytes
 
 
 LOCK_WAIT_SECONDS = 60
@@ -724,7 +772,12 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 @contextmanager
 def connect(
-    settings: Settings, *, max_requests: int | None = None, reserved_count: int = 0, stop: Stop | None = None
+    settings: Settings,
+    *,
+    max_requests: int | None = None,
+    reserved_count: int = 0,
+    stop: Stop | None = None,
+    on_request: Callable[[RequestReport], None] | None = None,
 ) -> Iterator[SocialConnect]:
     """A client for the API of the settings. All that share a home share each token's allowance.
 
@@ -734,6 +787,7 @@ def connect(
         reserved_count: how many requests of each token's hourly allowance it leaves to others, at most half of it;
             fewer as the hour goes by.
         stop: whether the run has been asked to stop; no more requests are sent then.
+        on_request: is told of each request that was sent.
 
     Raises:
         SettingsInvalid: there is no token, what it takes to renew tokens is not complete, or the base URL cannot be
@@ -756,6 +810,7 @@ def connect(
             is_stopped=stop.is_asked,
             shared_folder=settings.social_warehouse_home / "api",
             renewal=_renewal(settings),
+            on_request=on_request,
         )
     except ValueError as error:
         raise SettingsInvalid(

@@ -117,6 +117,11 @@ class Settings(BaseSettings):
             " without a call. It doubles the size of the work file."
         ),
     )
+    social_warehouse_run_history_days: int = Field(
+        400,
+        ge=31,
+        description="How many days the history of runs is kept (docs/status.md).",
+    )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
     social_warehouse_rules: Path | None = Field(
         None,
@@ -223,6 +228,7 @@ _WANTS = {
     "social_warehouse_reconcile_days": "a whole number of days, 1 to 366",
     "social_warehouse_sweep_calls": "a whole number, 0 or more",
     "social_warehouse_raw_payloads": "true or false",
+    "social_warehouse_run_history_days": "a whole number of days, 31 or more",
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
     "social_warehouse_personal_data": "one of keep, hash, drop",

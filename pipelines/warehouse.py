@@ -17,7 +17,18 @@ from pipelines.keeping import DATASET, HISTORY, RAW, has_table
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
 from transforms.selects import quoted
-from transforms.tables import DAYS_READ, DELETIONS, LATENESS, QUARANTINE, RECONCILIATIONS, SCHEMA_CHANGES, STATISTICS
+from transforms.tables import (
+    DAYS_READ,
+    DELETIONS,
+    LATENESS,
+    QUARANTINE,
+    RECONCILIATIONS,
+    RUN_REQUESTS,
+    RUN_STREAMS,
+    RUNS,
+    SCHEMA_CHANGES,
+    STATISTICS,
+)
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -88,6 +99,11 @@ class Warehouse:
         return self.home / "logs"
 
     @property
+    def runs_folder(self) -> Path:
+        """A file for each run that goes on, or has ended and is not in the published copy yet."""
+        return self.home / "runs"
+
+    @property
     def scratch_folder(self) -> Path:
         """Files of the run that is going on."""
         return self.home / "scratch"
@@ -118,7 +134,8 @@ class Warehouse:
         Raises:
             PermissionError: the home folder cannot be written.
         """
-        for folder in (self.home, self.published_file.parent, self.dlt_folder, self.dbt_folder, self.logs_folder):
+        made = self.published_file.parent, self.dlt_folder, self.dbt_folder, self.logs_folder, self.runs_folder
+        for folder in (self.home, *made):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @contextmanager
@@ -463,6 +480,9 @@ def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
         DAYS_READ,
     )
     yield HISTORY, "lateness", "One row per run and class of lateness: how many mentions were new.", LATENESS
+    yield HISTORY, "runs", "One row per run that has ended: when, how, and what went wrong.", RUNS
+    yield HISTORY, "run_streams", "One row per run and stream: what was read and written.", RUN_STREAMS
+    yield HISTORY, "run_requests", "One row per run and endpoint of the API: what was asked.", RUN_REQUESTS
 
 
 LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")

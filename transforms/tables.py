@@ -135,6 +135,61 @@ DAYS_READ = (
 )
 """Columns of the days that were compared."""
 
+RUN_ID = Column("run_id", "text", "Identifier of the run: when it began, its kind, and some letters.", is_required=True)
+
+RUNS = (
+    RUN_ID,
+    Column(
+        "kind",
+        "text",
+        "What was run: sync, reconcile, backfill, its dry run, replay, transform, publish. A step is part of its run.",
+        is_required=True,
+    ),
+    Column("as_of", "timestamp", "The run's clock: what it took for now. Null where it needs none."),
+    Column("started_at", "timestamp", "When it began, by the machine's clock.", is_required=True),
+    Column("ended_at", "timestamp", "When it ended; null where it was killed."),
+    Column("seconds", "float", "How long it took; null where it was killed."),
+    Column(
+        "outcome",
+        "text",
+        "How it ended. Of `budget_used_up`, what was read is loaded; of `stopped`, too; `killed` left no word.",
+        values=("done", "failed", "busy", "tests_failed", "budget_used_up", "stopped", "killed"),
+        is_required=True,
+    ),
+    Column("error", "text", "What went wrong, in one line; null where nothing did, and where it was killed."),
+    Column("notices", "json", "What was left out, and why: a list of texts. Null where it was killed."),
+    Column("request_count", "integer", "Requests sent, each attempt counted; null where it was killed."),
+    Column("quarantined_count", "integer", "Records set aside because they could not be read; null where not loaded."),
+    Column("published_bytes", "integer", "Size of the copy that it published; null where it published none."),
+    Column("package_version", "text", "Version of the program.", is_required=True),
+)
+"""Columns of the runs."""
+
+RUN_STREAMS = (
+    RUN_ID,
+    Column("stream", "text", "Name of the stream.", is_required=True),
+    Column("record_count", "integer", "Records read.", is_required=True),
+    Column("page_count", "integer", "Pages they came in; 0 where they came from payloads.", is_required=True),
+    Column(
+        "row_count", "integer", "Rows written to the stream's tables; rows found unchanged are not.", is_required=True
+    ),
+)
+"""Columns of what runs read and wrote."""
+
+RUN_REQUESTS = (
+    RUN_ID,
+    Column(
+        "endpoint", "text", "What was asked: the path below the API's root, identifiers left out.", is_required=True
+    ),
+    Column("call_count", "integer", "Requests sent, each attempt counted.", is_required=True),
+    Column("row_count", "integer", "Records that the answers listed; null where no answer was a list."),
+    Column("retry_count", "integer", "Those sent again because an attempt before had failed.", is_required=True),
+    Column("throttled_count", "integer", "Those that the API refused because of its rate limit.", is_required=True),
+    Column("byte_count", "integer", "Size of the answers' bodies, unpacked.", is_required=True),
+    Column("seconds", "float", "From sending to the answer's last byte, over all of them.", is_required=True),
+)
+"""Columns of what runs asked the API."""
+
 SCHEMA_CHANGES = (
     Column("table_name", "text", "Table the value belongs to.", is_required=True),
     Column(

@@ -29,7 +29,7 @@ from pipelines.api.errors import (
     StopRequested,
     TransportFailed,
 )
-from pipelines.api.paging import next_address, read_list_page
+from pipelines.api.paging import next_address, read_list_page, row_count
 from pipelines.api.renewal import AccessTokens, Grant, Renewal, read_grant, renewal_address
 from pipelines.api.scrub import Scrubber
 from pipelines.api.sharing import SharedAllowances, fingerprint
@@ -68,15 +68,18 @@ class Timeouts:
 class RequestReport:
     """One request that was sent, for progress and statistics; `status` is None when no answer came.
 
-    `byte_count` is the size of the body, unpacked. `attempt` counts from 1. `remaining_count` is what the budget still
-    allows, None while that is not known.
+    `byte_count` is the size of the body, unpacked. `row_count` is how many records a list's answer holds, None where it
+    is no list or cannot be read. `attempt` counts from 1. `is_throttled`: it was refused because of the rate limit.
+    `remaining_count` is what the budget still allows, None while that is not known.
     """
 
     path: str
     status: int | None
     seconds: float
     byte_count: int
+    row_count: int | None
     attempt: int
+    is_throttled: bool
     remaining_count: int | None
 
 
@@ -258,12 +261,12 @@ class SocialConnect:
         """
         address = self._address(path, params)
         seen_addresses = {str(address)}
-        row_count = 0
+        listed_count = 0
         while True:
             response = self._request(address, etag)
             path = _path_of(address)
             listed = read_list_page([] if response.is_not_modified else response.data, path)
-            row_count += len(listed.records)
+            listed_count += len(listed.records)
             yield Page(
                 body=response.body,
                 records_path=listed.records_path,
@@ -271,7 +274,7 @@ class SocialConnect:
                 count=listed.count,
                 is_last=listed.next_url is None,
                 is_not_modified=response.is_not_modified,
-                is_truncated=listed.next_url is None and listed.count is not None and row_count < listed.count,
+                is_truncated=listed.next_url is None and listed.count is not None and listed_count < listed.count,
                 etag=response.etag,
                 received_at=response.received_at,
                 answered_at=response.answered_at,
@@ -399,13 +402,16 @@ class SocialConnect:
         is_refused = False
         try:
             self._receive(call, answer, began_at)
-            return self._read(call, lease, answer)
+            response = self._read(call, lease, answer)
         except ApiError as error:
             is_refused = is_rate_limit(error)
             raise
+        else:
+            answer.row_count = row_count(response.data)
+            return response
         finally:
             self.budget.settle(lease, answer.rate_limit, is_refused=is_refused)
-            self._report(call, answer, self._clock() - began_at)
+            self._report(call, answer, self._clock() - began_at, is_throttled=is_refused)
 
     def _receive(self, call: "_Call", answer: "_Answer", began_at: float) -> None:
         headers = {} if call.etag is None else {"If-None-Match": call.etag or '""'}
@@ -461,12 +467,21 @@ class SocialConnect:
                 self._logged_messages.add(text)
                 logger.warning("GET %s: the API says: %s", call.path, text)
 
-    def _report(self, call: "_Call", answer: "_Answer", seconds: float) -> None:
+    def _report(self, call: "_Call", answer: "_Answer", seconds: float, *, is_throttled: bool) -> None:
         remaining_count = self.budget.remaining_count
         logger.debug("GET %s: %s in %.2f s, %s requests left", call.path, answer.status, seconds, remaining_count)
         if self._on_request is not None:
             self._on_request(
-                RequestReport(call.path, answer.status, seconds, len(answer.body), call.attempt, remaining_count)
+                RequestReport(
+                    path=call.path,
+                    status=answer.status,
+                    seconds=seconds,
+                    byte_count=len(answer.body),
+                    row_count=answer.row_count,
+                    attempt=call.attempt,
+                    is_throttled=is_throttled,
+                    remaining_count=remaining_count,
+                )
             )
 
 
@@ -496,6 +511,7 @@ class _Answer:
     headers: httpx.Headers = field(default_factory=httpx.Headers, repr=False)
     rate_limit: RateLimitHeaders = field(default_factory=RateLimitHeaders)
     body: bytearray = field(default_factory=bytearray, repr=False)
+    row_count: int | None = None
 
 
 class _BearerToken(httpx.Auth):

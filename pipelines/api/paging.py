@@ -13,7 +13,7 @@ import httpx
 
 from pipelines.api.errors import ForeignNextUrl, PagingBroken, ResponseUnreadable
 
-__all__ = ["ListPage", "next_address", "origin", "read_list_page"]
+__all__ = ["ListPage", "next_address", "origin", "read_list_page", "row_count"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -46,6 +46,12 @@ def read_list_page(data: Any, path: str) -> ListPage:
     if link and not isinstance(link, str):
         raise PagingBroken(path, "its next_url is not text")
     return ListPage(records, "$.response.data", _count(data.get("count")), link or None)
+
+
+def row_count(data: Any) -> int | None:
+    """How many records are in the envelope's `response`; None where it is no list."""
+    records = data.get("data") if isinstance(data, dict) else data
+    return len(records) if isinstance(records, list) else None
 
 
 def next_address(next_url: str, current: httpx.URL, base: httpx.URL, path: str) -> httpx.URL:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from pipelines.api.budget import Allowance
 
-__all__ = ["SharedAllowances", "SharedFile", "fingerprint"]
+__all__ = ["SharedAllowances", "SharedFile", "fingerprint", "last_seen"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,17 @@ class SharedAllowances:
             changed = {name: asdict(each) for name, each in zip(self._names, allowances, strict=True)}
             if kept | changed != kept:
                 self._shared.write(kept | changed)
+
+
+def last_seen(file: Path, tokens: Sequence[SecretStr]) -> list[Allowance]:
+    """What was last told of the allowances of some tokens, in their order; nothing of it is changed.
+
+    Args:
+        file: where they are kept.
+        tokens: as they were given to the clients.
+    """
+    kept = SharedFile(file).read() if file.exists() else {}
+    return [_allowance(kept.get(fingerprint(token), {})) for token in tokens]
 
 
 def _allowance(kept: dict[str, Any]) -> Allowance:

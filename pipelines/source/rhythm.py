@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from pipelines.source.streams import EVERY_RUN, FACETS, STREAMS
+from pipelines.source.streams import EVERY_RUN, FACETS, HOURLY, STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 QUARTER = timedelta(minutes=15)
 CALLS_PER_QUARTER = 2
 """For each quarter of an hour since the last sync, and for each sync at least."""
+
+
+def late_after(rhythm: timedelta) -> timedelta:
+    """The age from which on a list is late: lists that are due wait for one another, and a sync may fail once."""
+    return max(2 * rhythm, HOURLY)
 
 
 def lists_to_read(

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,19 +58,37 @@ class _User:
     def published_file(self) -> Path:
         return self.home / "published" / "warehouse.duckdb"
 
-    def start(self, *arguments: str, **options: str) -> "subprocess.Popen[str]":
-        """Starts the command; options are environment variables in addition, an empty one is left out."""
+    def environment(self, **options: str) -> dict[str, str]:
+        """That of the command; an option that is empty is left out."""
         given = {
             "SOCIAL_CONNECT_BASE_URL": self.server.base_url,
             "SOCIAL_CONNECT_ACCESS_TOKEN": self.box.token,
             "SOCIAL_CONNECT_MAX_WAIT_SECONDS": "0",
         }
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SOCIAL_")}
-        environment = {name: value for name, value in (clean | given | self.options | options).items() if value}
+        return {name: value for name, value in (clean | given | self.options | options).items() if value}
+
+    @contextmanager
+    def serving(self, *arguments: str) -> Iterator[str]:
+        """A command that serves until it is stopped; gives the first address that it prints."""
+        command = [str(COMMAND), *arguments]
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE, text=True
+        ) as serving:
+            assert serving.stdout is not None
+            try:
+                said = serving.stdout.readline()
+                (address, *_) = re.findall(r"http://[^/\s]+", said)
+                yield address
+            finally:
+                serving.terminate()
+
+    def start(self, *arguments: str, **options: str) -> "subprocess.Popen[str]":
+        """Starts the command; options are environment variables in addition, an empty one is left out."""
         return subprocess.Popen(
             [str(COMMAND), *arguments],
             cwd=self.folder,
-            env=environment,
+            env=self.environment(**options),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

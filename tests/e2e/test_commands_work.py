@@ -8,10 +8,14 @@ import stat
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import duckdb
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,22 @@ def test_check_says_what_does_not(make_user: Callable[..., Any]) -> None:
     assert "wrong" not in said.stdout + said.stderr
 
 
-@pytest.mark.parametrize("command", [("status",), ("sql", "select 1"), ("transform",), ("publish",)])
+@pytest.mark.parametrize("command", [("sql", "select 1"), ("transform",), ("publish",)])
 def test_before_the_first_sync_the_next_step_is_named(make_user: Callable[..., Any], command: tuple[str, ...]) -> None:
     user = make_user()
     said = user.run(*command)
     assert said.exit_code == 1
     assert "Run 'social-warehouse sync' first" in said.complaint
     assert not user.published_file.exists()
+
+
+def test_before_the_first_sync_status_and_metrics_say_what_is_missing(make_user: Callable[..., Any]) -> None:
+    user = make_user()
+    said = user.run("status")
+    assert said.exit_code == 0
+    assert "nothing yet. Run 'social-warehouse sync' first" in said.stdout
+    assert user.run("metrics").exit_code == 0
+    assert not user.home.exists()
 
 
 def test_a_sync_whose_budget_is_used_up_publishes_what_it_has(story: _Story) -> None:
@@ -111,7 +124,70 @@ def test_status_says_how_far_it_is(story: _Story) -> None:
     assert found["newest_change_loaded_at"].startswith("2026-03-02T09:00:00")
     assert any("1417" in name for name in found["cursors"])
     assert found["lateness"] == {}, "nothing has been added since the first sync"
-    assert story.user.run("status").stdout.count("\n") > 20
+    text = story.user.run("status").stdout
+    assert text.count("\n") > 20
+    assert "data as of  2026-03-02 09:00:00" in text
+
+
+def test_status_tells_runs_lags_and_what_is_left(story: _Story) -> None:
+    as_of = (story.user.box.now + timedelta(hours=3)).isoformat()
+    found = json.loads(story.user.run("status", "--as-of", as_of, "--json").stdout)
+    assert (found["data_as_of"], found["data_age_seconds"]) == ("2026-03-02T09:00:00+00:00", 3 * 3600)
+    assert found["last_runs"]["sync"]["outcome"] == "done"
+    assert found["last_runs"]["sync"]["published_bytes"] == story.user.published_file.stat().st_size
+    (failure,) = found["last_failures"]
+    assert (failure["outcome"], failure["request_count"]) == ("budget_used_up", 5)
+    assert "max_requests" in failure["error"]
+    assert {each["stream"]: each["is_late"] for each in found["streams"]} >= {"mentions": True, "tags": False}
+    assert {each["lag_seconds"] for each in found["streams"]} == {3 * 3600}
+    (budget,) = found["budgets"]
+    assert budget["limit_call_count"] == 100_000
+    assert 0 < budget["remaining_call_count"] <= 100_000
+    text = story.user.run("status", "--as-of", as_of).stdout
+    assert f"sync budget_used_up: {failure['error']}" in text
+    assert story.user.box.token not in text
+
+
+def test_the_history_of_runs_agrees_with_the_log_of_the_api(story: _Story) -> None:
+    """Of the first sync: the copy that a run publishes does not tell of itself."""
+    runs = story.user.query("SELECT kind, outcome, request_count FROM history.runs")
+    assert runs == [("sync", "budget_used_up", 5)]
+    assert story.user.query("SELECT sum(call_count) FROM history.run_requests") == [(5,)]
+
+
+def test_metrics_are_printed_and_served(story: _Story) -> None:
+    said = story.user.run("metrics")
+    assert said.exit_code == 0
+    printed = names_of(said.stdout)
+    assert {"social_warehouse_data_age_seconds", "social_warehouse_runs", "social_warehouse_requests"} <= printed
+    with story.user.serving("metrics", "--listen", "0") as url:
+        assert url.startswith("http://127.0.0.1:")
+        with urlopen(f"{url}/metrics") as answer:  # noqa: S310 - our own server
+            assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+            assert names_of(answer.read().decode()) == printed
+        with urlopen(f"{url}/healthz") as answer:  # noqa: S310 - as above
+            assert (answer.status, answer.read()) == (200, b"ok\n")
+        shutil.move(story.user.published_file, story.user.folder / "aside")
+        story.user.published_file.write_text("no database", encoding="utf-8")
+        try:
+            with pytest.raises(HTTPError, match="503") as refused:
+                urlopen(f"{url}/healthz")  # noqa: S310 - as above
+            assert b"cannot be opened" in refused.value.read()
+            refused.value.close()
+        finally:
+            shutil.move(story.user.folder / "aside", story.user.published_file)
+
+
+def names_of(text: str) -> set[str]:
+    families = list(text_string_to_metric_families(text))
+    assert all(family.documentation and family.type in {"counter", "gauge"} for family in families)
+    return {family.name for family in families}
+
+
+def test_an_address_to_listen_on_needs_a_port(make_user: Callable[..., Any]) -> None:
+    said = make_user().run("metrics", "--listen", "localhost")
+    assert said.exit_code == 2
+    assert "'localhost' has no port" in said.complaint
 
 
 def test_sql_answers_as_a_table_as_csv_and_as_json(story: _Story) -> None:

@@ -48,7 +48,7 @@ def prefect(environment: Path) -> Iterator[None]:  # noqa: ARG001 - Prefect read
 def test_two_runs_of_the_flow_publish_the_same_as_two_syncs(server: Server) -> None:
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - as above
 
-    from pipelines import flows  # noqa: PLC0415 - after the fixture
+    from pipelines import flows, health  # noqa: PLC0415 - after the fixture
     from pipelines.settings import read_settings  # noqa: PLC0415 - as above
     from pipelines.warehouse import Warehouse  # noqa: PLC0415 - as above
 
@@ -62,6 +62,8 @@ def test_two_runs_of_the_flow_publish_the_same_as_two_syncs(server: Server) -> N
     assert 0 < second["row_counts"]["mentions"] < first["row_counts"]["mentions"]
     with Warehouse(read_settings().social_warehouse_home).connect_published() as con:
         assert con.execute("SELECT count(*) FROM fct_mentions").fetchone() == (len(box.mentions(1417)),)
+    runs = health.status(read_settings())["run_counts"]
+    assert runs == [{"kind": "sync", "outcome": "done", "run_count": 2}], "a flow with its steps is one run"
     with get_client(sync_client=True) as client:
         reports = [artifact for artifact in client.read_artifacts() if artifact.key == "sync-report"]
     assert len(reports) == 2

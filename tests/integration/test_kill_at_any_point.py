@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pipelines.load import read_cursors
+from pipelines.run_history import runs_in_files
 from pipelines.warehouse import Warehouse
 
 Make = Callable[..., Any]
@@ -86,6 +87,8 @@ def test_a_killed_sync_is_made_good_by_the_next(
     site = case.whole.with_home(tmp_path / "home")
     shutil.copytree(case.begin, site.home)
     kill(site, point, table)
+    *_, killed = runs_in_files(Warehouse(site.home))
+    assert (killed["kind"], killed["outcome"]) == ("sync", "killed")
     site.sync()
     assert without_loaders(site) == case.tables
     assert read_cursors(Warehouse(site.home)) == read_cursors(Warehouse(case.whole.home))

@@ -17,11 +17,11 @@ LAYERS = (
     {"pipelines.cli"},
     {"pipelines.flows", "pipelines.health", "pipelines.progress"},
     {"pipelines.run"},
-    {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile"},
-    {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
+    {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile", "pipelines.run_history"},
+    {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs", "pipelines.status_text"},
     {"pipelines.source", "pipelines.warehouse"},
     {"pipelines.keeping", "pipelines.stopping"},
-    {"pipelines.api", "pipelines.settings", "pipelines.tables", "transforms"},
+    {"pipelines.api", "pipelines.prometheus", "pipelines.settings", "pipelines.tables", "transforms"},
 )
 """From the outermost to the innermost: a part may import parts of later lines only (and its own modules)."""
 ALONE = {
@@ -32,6 +32,7 @@ ALONE = {
 ONLY_IMPORTER = {
     "httpx": ("pipelines.api",),
     "prefect": ("pipelines.flows",),
+    "prometheus_client": ("pipelines.prometheus",),
     "dbt": ("pipelines.transform",),
     "dlt": ("pipelines.load", "pipelines.source"),
     "sandbox": ("pipelines.cli",),

@@ -93,7 +93,7 @@ def test_a_holder_whose_name_is_half_written_is_another_process(warehouse: Wareh
 
 def test_the_folders_are_the_owners_alone(warehouse: Warehouse) -> None:
     folders = [warehouse.home, *(path for path in warehouse.home.iterdir() if path.is_dir())]
-    assert len(folders) == 5
+    assert len(folders) == 6
     for folder in folders:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
 

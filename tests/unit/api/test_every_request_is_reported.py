@@ -35,7 +35,9 @@ def test_each_attempt_is_one_report(connect: Connect, clock: Any) -> None:
             "status": 503,
             "seconds": 0.25,
             "byte_count": 4,
+            "row_count": None,
             "attempt": 1,
+            "is_throttled": False,
             "remaining_count": 9,
         },
         {
@@ -43,7 +45,9 @@ def test_each_attempt_is_one_report(connect: Connect, clock: Any) -> None:
             "status": None,
             "seconds": 0.25,
             "byte_count": 0,
+            "row_count": None,
             "attempt": 2,
+            "is_throttled": False,
             "remaining_count": 8,
         },
         {
@@ -51,7 +55,9 @@ def test_each_attempt_is_one_report(connect: Connect, clock: Any) -> None:
             "status": 200,
             "seconds": 0.25,
             "byte_count": len(body.encode()),
+            "row_count": 1,
             "attempt": 3,
+            "is_throttled": False,
             "remaining_count": 7,
         },
     ]
@@ -59,6 +65,20 @@ def test_each_attempt_is_one_report(connect: Connect, clock: Any) -> None:
 
 def raising(error: Exception) -> httpx.Response:
     raise error
+
+
+def test_a_refusal_because_of_the_rate_limit_is_told(connect: Connect, ok: Ok, clock: Any) -> None:
+    reports: list[RequestReport] = []
+    refusal = {"code": 400, "error": "rate_limit_reached", "error_description": "Rate limit reached"}
+    answers = [
+        httpx.Response(400, json=refusal, headers={"x-ratelimit-reset": str(int(clock.now) + 20)}),
+        ok({"data": [1, 2], "count": 2}),
+        ok({"id": 7}),
+    ]
+    with connect(answers, on_request=reports.append) as api:
+        list(api.pages("/7/inbox/mentions"))
+        api.get("/me")
+    assert [(each.is_throttled, each.row_count) for each in reports] == [(True, None), (False, 2), (False, None)]
 
 
 def test_a_request_that_was_not_sent_is_not_reported(connect: Connect, ok: Ok) -> None:
