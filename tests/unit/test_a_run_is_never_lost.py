@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
+from pipelines import run
 from pipelines.api import AuthenticationFailed, BudgetUsedUp, RequestReport
 from pipelines.run_history import (
     GOES_ON,
@@ -90,13 +91,13 @@ def rows(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_run_that_is_done_tells_what_it_asked_and_moved(settings: Settings, warehouse: Warehouse) -> None:
-    with recorded(settings, "sync", as_of=AS_OF) as run:
-        run.count_request(report())
-        run.count_request(report(attempt=2, row_count=None))
-        run.count_request(report(is_throttled=True, row_count=None, byte_count=0))
-        run.count_request(report("/me", row_count=None))
-        run.add_load(loaded())
-        run.published_bytes = 12345
+    with recorded(settings, "sync", as_of=AS_OF) as record:
+        record.count_request(report())
+        record.count_request(report(attempt=2, row_count=None))
+        record.count_request(report(is_throttled=True, row_count=None, byte_count=0))
+        record.count_request(report("/me", row_count=None))
+        record.add_load(loaded())
+        record.published_bytes = 12345
     keep(warehouse)
     ((ended_at, *told),) = rows(
         warehouse,
@@ -138,8 +139,8 @@ def test_what_ends_a_run_is_its_outcome(
 
 def test_a_run_that_ends_early_and_well_is_not_done(settings: Settings, warehouse: Warehouse) -> None:
     stop = BudgetUsedUp(1_800_000_000.0, "/1417/inbox/mentions", 350)
-    with recorded(settings, "sync") as run:
-        run.add_load(loaded(stopped_by=stop))
+    with recorded(settings, "sync") as record:
+        record.add_load(loaded(stopped_by=stop))
     (told,) = runs_in_files(warehouse)
     assert (told["outcome"], told["error"]) == ("budget_used_up", str(stop))
 
@@ -156,7 +157,7 @@ def test_an_error_that_is_not_ours_may_show_a_value_only_where_values_are_kept(
     refused = AuthenticationFailed(401, "invalid_token", "unknown", "/me")
     with pytest.raises(AuthenticationFailed), recorded(settings, "sync"):
         raise refused
-    assert {run["error"] for run in runs_in_files(warehouse)} == {shown, str(refused)}
+    assert {each["error"] for each in runs_in_files(warehouse)} == {shown, str(refused)}
 
 
 def test_the_steps_of_a_run_are_part_of_it(settings: Settings, warehouse: Warehouse) -> None:
@@ -167,7 +168,7 @@ def test_the_steps_of_a_run_are_part_of_it(settings: Settings, warehouse: Wareho
             raise WarehouseBusy("for a while")
     with recorded(settings, "publish"):
         pass
-    assert [(run["kind"], run["as_of"], run["outcome"]) for run in runs_in_files(warehouse)] in (
+    assert [(each["kind"], each["as_of"], each["outcome"]) for each in runs_in_files(warehouse)] in (
         [("publish", None, "done"), ("reconcile", AS_OF.isoformat(), "done")],
         [("reconcile", AS_OF.isoformat(), "done"), ("publish", None, "done")],
     )
@@ -217,8 +218,8 @@ def test_where_no_second_file_can_be_made_the_end_is_written_over_the_beginning(
 
 
 def fail_without_room(settings: Settings, warehouse: Warehouse) -> None:
-    with recorded(settings, "sync") as run:
-        run.count_request(report())
+    with recorded(settings, "sync") as record:
+        record.count_request(report())
         (file,) = warehouse.runs_folder.glob("*.json")
         file.with_name(f"{file.name}.new").mkdir()  # where the end would be written first
         raise ZeroDivisionError
@@ -236,9 +237,9 @@ def test_files_are_for_their_owner_and_no_lock_is_left(settings: Settings, wareh
 def test_a_kill_between_the_rows_and_the_files_neither_loses_nor_doubles(
     settings: Settings, warehouse: Warehouse
 ) -> None:
-    with recorded(settings, "sync") as run:
-        run.count_request(report())
-        run.add_load(loaded())
+    with recorded(settings, "sync") as record:
+        record.count_request(report())
+        record.add_load(loaded())
     keep(warehouse)
     keep(warehouse)
     counts = "SELECT (SELECT count(*) FROM history.runs), (SELECT count(*) FROM history.run_requests)"
@@ -258,21 +259,21 @@ def test_a_kill_between_the_rows_and_the_files_neither_loses_nor_doubles(
 
 
 def test_copy_and_files_together_are_never_behind_and_tell_a_run_once(settings: Settings, warehouse: Warehouse) -> None:
-    with recorded(settings, "sync", as_of=AS_OF) as run:
-        run.count_request(report())
-        run.add_load(loaded())
-        run.published_bytes = 1
+    with recorded(settings, "sync", as_of=AS_OF) as record:
+        record.count_request(report())
+        record.add_load(loaded())
+        record.published_bytes = 1
     keep(warehouse)
     warehouse.publish()  # the file is there still
-    with recorded(settings, "sync", as_of=AS_OF + timedelta(hours=1)) as run:
-        run.count_request(report())
-        run.add_load(loaded(stopped_by=BudgetUsedUp(None, "/me", 1)))
-        run.published_bytes = 1
+    with recorded(settings, "sync", as_of=AS_OF + timedelta(hours=1)) as record:
+        record.count_request(report())
+        record.add_load(loaded(stopped_by=BudgetUsedUp(None, "/me", 1)))
+        record.published_bytes = 1
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     with recorded(settings, "replay"), warehouse.connect_published() as con:
         known = run_history(con, runs_in_files(warehouse), counted_from=LONG_AGO)
         later = run_history(con, runs_in_files(warehouse), counted_from=tomorrow)
-    assert {(run["kind"], run["outcome"]) for run in known.last} == {
+    assert {(each["kind"], each["outcome"]) for each in known.last} == {
         ("sync", "done"),
         ("sync", "budget_used_up"),
         ("replay", GOES_ON),
@@ -288,9 +289,9 @@ def test_copy_and_files_together_are_never_behind_and_tell_a_run_once(settings: 
 
 def test_old_runs_go_with_all_that_is_of_them(settings: Settings, warehouse: Warehouse) -> None:
     for _ in range(2):
-        with recorded(settings, "sync") as run:
-            run.count_request(report())
-            run.add_load(loaded())
+        with recorded(settings, "sync") as record:
+            record.count_request(report())
+            record.add_load(loaded())
     keep(warehouse)
     with work_file(warehouse) as con:
         (old,) = con.execute(
@@ -302,6 +303,29 @@ def test_old_runs_go_with_all_that_is_of_them(settings: Settings, warehouse: War
             found = con.execute(f"SELECT DISTINCT run_id FROM history.{table}").fetchall()  # noqa: S608 - as above
             assert len(found) == 1
             assert found != [(old,)]
+
+
+def test_a_transform_keeps_what_has_ended_and_removes_what_is_old_even_where_its_tests_fail(
+    settings: Settings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recorded(settings, "backfill"):
+        pass
+    keep(warehouse)
+    for file in warehouse.runs_folder.iterdir():
+        file.unlink()
+    rows(warehouse, "UPDATE history.runs SET started_at = now() - INTERVAL 32 DAY")
+    with recorded(settings, "replay"):
+        pass
+    monkeypatch.setattr("pipelines.transform.transform", failing)
+    for days, kept in ((33, {"backfill", "replay"}), (31, {"replay", "transform"})):
+        with pytest.raises(TestsFailed):
+            run.transform(settings.model_copy(update={"social_warehouse_run_history_days": days}))
+        assert {kind for (kind,) in rows(warehouse, "SELECT kind FROM history.runs")} == kept
+    assert [each["outcome"] for each in runs_in_files(warehouse) if each["kind"] == "transform"] == ["tests_failed"] * 2
+
+
+def failing(*_arguments: Any, **_options: Any) -> None:
+    raise TestsFailed("one test failed")
 
 
 @pytest.mark.parametrize(
