@@ -24,6 +24,7 @@ from pipelines.api.errors import (
     SocialConnectError,
     TransportFailed,
 )
+from pipelines.api.reach import Reach, reach
 from pipelines.api.renewal import Renewal
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "PagingBroken",
     "PermissionDenied",
     "RateLimitReached",
+    "Reach",
     "Renewal",
     "RenewalRefused",
     "RepeatedPage",
@@ -49,4 +51,5 @@ __all__ = [
     "SocialConnectError",
     "Timeouts",
     "TransportFailed",
+    "reach",
 ]
