@@ -50,7 +50,9 @@ def test_check_says_what_works(make_user: Callable[..., Any]) -> None:
     said = user.run("check", "--json")
     assert said.exit_code == 0
     findings = {(each["name"], each["about"]): each for each in json.loads(said.stdout)}
-    assert {("packages", ""), ("token", ""), ("account", "1417"), ("probe", "1417 sort_by_last_action")} <= set(findings)
+    assert {("packages", ""), ("token", ""), ("account", "1417"), ("probe", "1417 sort_by_last_action")} <= set(
+        findings
+    )
     # The sandbox of these tests has a time of its own.
     amiss = {name: each["next_step"] for (name, _), each in findings.items() if each["severity"] != "ok"}
     assert set(amiss) == {"schedule", "clock"}
