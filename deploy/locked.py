@@ -35,5 +35,7 @@ def _plain(requirement: str) -> str:
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    wanted = (
+        sys.argv[1:] or tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    )
     sys.stdout.write(locked(Path("requirements.lock").read_text(encoding="utf-8"), wanted))

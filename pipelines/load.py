@@ -147,14 +147,24 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     rows.
 
     A replay into a warehouse without the loader's own tables writes those last. Where it did not come so far, rows may
-    be missing, so the loader shall not go on from the place that it has on its own: everything is read again.
+    be missing, so the loader shall not go on from the place that it has on its own: everything is read again. Nor shall
+    it where it has loaded before, and the file is gone, or an older one has been put in its place.
     """
+    if not warehouse.file.exists() and not pipeline.first_run:
+        logger.warning("%s is gone, so its loader's place is of no use: everything is read again", warehouse.file)
+        pipeline.drop()
     if warehouse.file.exists():
         if _is_half_replayed(warehouse):
             logger.warning("a replay was stopped before its end: what it has not made is read again")
             pipeline.drop()
         with _cause_raised():
             pipeline.sync_destination()
+            if not pipeline.has_pending_data and _is_ahead_of(warehouse, pipeline):
+                logger.warning(
+                    "%s is older than its loader's place: what it does not have is read again", warehouse.file
+                )
+                pipeline.drop()
+                pipeline.sync_destination()
     if not pipeline.has_pending_data:
         return
     if any(_has_begun(pipeline, load_id) for load_id in pipeline.list_normalized_load_packages()):
@@ -177,6 +187,15 @@ def holds_cursors(warehouse: Warehouse) -> bool:
             " WHERE status = 0"
         ).fetchone()
         return found is not None
+
+
+def _is_ahead_of(warehouse: Warehouse, pipeline: dlt.Pipeline) -> bool:
+    """Whether the loader's state has moved since the last that the warehouse holds."""
+    with warehouse.connect() as con:
+        if not has_table(con, DATASET, "_dlt_pipeline_state"):
+            return False
+        (held,) = con.execute(f"SELECT max(version) FROM {DATASET}._dlt_pipeline_state").fetchone() or (None,)
+    return held is not None and pipeline.state["_state_version"] > held
 
 
 def _is_half_replayed(warehouse: Warehouse) -> bool:
