@@ -79,7 +79,7 @@ def cli() -> None:
     First steps:
       social-warehouse demo                  the whole way on made-up data, no account needed
       social-warehouse init                  makes the settings file to put your token in
-      social-warehouse check                 tries the settings on the API
+      social-warehouse check                 looks at all that a run needs
       social-warehouse sync                  reads what is new and publishes it
       social-warehouse sql "from rpt_response_times"
 

@@ -307,6 +307,6 @@ def test_every_alarm_and_exit_code_is_on_the_page_for_operators() -> None:
 def test_every_test_that_the_page_names_is_there() -> None:
     page = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(test_\w+\.py)`", page))
-    assert len(named) > 8
+    assert len(named) >= 8
     missing = named - {file.name for file in (ROOT / "tests").rglob("test_*.py")}
     assert not missing
