@@ -110,7 +110,7 @@ def test_commands_and_their_options_exist(where: str, arguments: list[str]) -> N
         pytest.skip(f"{where} runs {name}, which this version does not have yet")
     assert name in cli.commands, f"deploy/, {where}: there is no command {name}"
     try:
-        cli.commands[name].make_context(name, list(rest))
+        cli.commands[name].make_context(name, list(rest), parent=cli.make_context(COMMAND, [name]))
     except click.UsageError as error:
         pytest.fail(f"deploy/, {where}: {' '.join(arguments)}: {error.format_message()}")
 
