@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from pipelines import health, run
+from pipelines import doctor, health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError, StopRequested
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
@@ -97,7 +97,7 @@ def cli() -> None:
     First steps:
       social-warehouse demo                  the whole way on made-up data, no account needed
       social-warehouse init                  makes the settings file to put your token in
-      social-warehouse check                 tries the settings on the API
+      social-warehouse check                 looks at all that a run needs
       social-warehouse sync                  reads what is new and publishes it
       social-warehouse sql "from rpt_response_times"
 
@@ -127,27 +127,29 @@ def init() -> None:
 
 @cli.command()
 @as_of
+@click.option("--offline", "is_offline", is_flag=True, help="Leave the API out.")
 @as_json
-def check(as_of: datetime | None, as_json: bool) -> None:
-    """Tries the settings on the API, and says what to do about what does not work.
+def check(as_of: datetime | None, is_offline: bool, as_json: bool) -> None:
+    """Looks at everything a run needs, in the order it needs it, and says the next step for what is amiss.
 
-    It also asks, in some fifteen calls per account, what of its parameters the API honours. Syncs go by what it finds.
+    The machine, the folder, its locks and files, the schedule, the API, the token, the accounts. It also asks, in some
+    fifteen calls per account, what of its parameters the API honours; syncs go by what it finds. Exit code 1 means
+    that a line says FAIL; docs/operate.md says more about each.
 
     \b
-    Example:
+    Examples:
       social-warehouse check
+      social-warehouse check --offline --json
     """
-    findings = health.check(read_settings(), as_of=as_of)
+    findings = doctor.check(read_settings(), as_of=as_of, is_offline=is_offline)
     if as_json:
-        _print_json([vars(finding) for finding in findings])
+        _print_json([finding.as_json() for finding in findings])
     else:
         for finding in findings:
-            stdout.print(
-                f"{'ok  ' if finding.is_ok else 'FAIL'}  {finding.name}: {finding.message}",
-                markup=False,
-                highlight=False,
-            )
-    if not all(finding.is_ok for finding in findings):
+            stdout.print(f"{finding.severity:4}  {finding.title}: {finding.message}", markup=False, highlight=False)
+            if finding.next_step is not None:
+                stdout.print(f"      next: {finding.next_step}", markup=False, highlight=False)
+    if any(finding.severity == "FAIL" for finding in findings):
         sys.exit(FAILED)
 
 

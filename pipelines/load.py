@@ -151,7 +151,8 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     rows.
 
     A replay into a warehouse without the loader's own tables writes those last. Where it did not come so far, rows may
-    be missing, so the loader shall not go on from the place that it has on its own: everything is read again.
+    be missing, so the loader shall not go on from the place that it has on its own: everything is read again. Nor shall
+    it where it has loaded before, and the file is gone, or an older one has been put in its place.
     """
     if _is_behind(pipeline, warehouse):
         logger.warning(

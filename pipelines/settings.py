@@ -122,6 +122,14 @@ class Settings(BaseSettings):
         ge=31,
         description="How many days the history of runs is kept (docs/status.md).",
     )
+    social_warehouse_stale_after_seconds: int = Field(
+        3600,
+        ge=60,
+        description=(
+            "How old the newest successful load may be before `check` calls the schedule dead. Four times as long as"
+            " what lies between two syncs leaves room for one that is busy and one that waits for its allowance."
+        ),
+    )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
     social_warehouse_rules: Path | None = Field(
         None,
@@ -229,6 +237,7 @@ _WANTS = {
     "social_warehouse_sweep_calls": "a whole number, 0 or more",
     "social_warehouse_raw_payloads": "true or false",
     "social_warehouse_run_history_days": "a whole number of days, 31 or more",
+    "social_warehouse_stale_after_seconds": "a whole number of seconds, 60 or more",
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
     "social_warehouse_personal_data": "one of keep, hash, drop",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    import duckdb
     from dbt.artifacts.schemas.run import RunExecutionResult
 
     from pipelines.warehouse import Warehouse
@@ -137,6 +138,11 @@ def transform(
     )
 
 
+def is_full_refresh_due(con: duckdb.DuckDBPyConnection, *, reporting_time_zone: str, rules_folder: Path) -> bool:
+    """Whether the next transform builds all rows anew; arguments as for `transform`, and a connection."""
+    return built_with(con) != _fingerprint(rules_folder, reporting_time_zone, versions_fingerprint(con))
+
+
 def make_rules(folder: Path) -> None:
     """Makes the files of rules that are not there, without a row; those that are there stay as they are."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,7 +159,8 @@ def _fingerprint(rules_folder: Path, reporting_time_zone: str, versions: str) ->
         for file in sorted((SQL_FOLDER / folder).rglob("*"))
         if file.suffix in {".sql", ".yml"}
     )
-    rules = (rules_folder / file.name for file in sorted(RULES_FOLDER.glob("*.csv")))
+    own = ((rules_folder / file.name, file) for file in sorted(RULES_FOLDER.glob("*.csv")))
+    rules = (rule if rule.exists() else as_made for rule, as_made in own)
     made_of = hashlib.sha256(f"{reporting_time_zone}\n{versions}\n".encode())
     for file in (SQL_FOLDER / "dbt_project.yml", *project, *rules):
         made_of.update(f"{file.name}\n".encode() + file.read_bytes())

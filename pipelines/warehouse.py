@@ -50,6 +50,9 @@ LOADER_WAIT_SECONDS = 3600
 """How long a sync waits for the package of a backfill, and a backfill for a sync."""
 
 
+LOCKS = ("run", "loader", "backfill", "writer")
+
+
 class WarehouseBusy(Exception):
     """Another process holds the lock."""
 
@@ -60,6 +63,18 @@ class WarehouseUnreadable(Exception):
 
 class WarehouseUntested(Exception):
     """The warehouse file is not as it was when its data tests passed."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: what is going on, in which process, since when (UTC)."""
+
+    doing: str
+    process_id: int
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"{self.doing} (process {self.process_id}, since {self.since.isoformat()})"
 
 
 @dataclass(frozen=True)
@@ -207,12 +222,22 @@ class Warehouse:
 
     def writer(self) -> str | None:
         """Who holds the writer lock, in words; None when nobody does."""
-        lock = FileLock(self.home / "writer.lock", timeout=0)
+        return _read_holder(self.home / "writer.json") if self._is_held("writer") else None
+
+    def holders(self) -> dict[str, Holder]:
+        """Who holds which of the locks.
+
+        A lock is tried only where somebody has put down his name, so that nobody is kept from taking one that is free.
+        """
+        found = {name: _holder(self.home / f"{name}.json") for name in LOCKS}
+        return {name: holder for name, holder in found.items() if holder is not None and self._is_held(name)}
+
+    def _is_held(self, name: str) -> bool:
         try:
-            with lock:
-                return None
+            with FileLock(self.home / f"{name}.lock", timeout=0):
+                return False
         except Timeout:
-            return _read_holder(self.home / "writer.json")
+            return True
 
     @contextmanager
     def connect(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -374,11 +399,15 @@ def _signature(file: Path) -> str:
 
 
 def _read_holder(holder_file: Path) -> str:
+    return str(_holder(holder_file) or "another process")
+
+
+def _holder(holder_file: Path) -> Holder | None:
     try:
-        holder = json.loads(holder_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "another process"
-    return f"{holder['holder']} (process {holder['pid']}, since {holder['since']})"
+        told = json.loads(holder_file.read_text(encoding="utf-8"))
+        return Holder(told["holder"], told["pid"], datetime.fromisoformat(told["since"]))
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _unfinished_rows(schema: str, table: Table) -> str:

@@ -26,6 +26,7 @@ from pipelines.api.errors import (
     StopRequested,
     TransportFailed,
 )
+from pipelines.api.reach import Reach, reach
 from pipelines.api.renewal import Renewal
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "PagingBroken",
     "PermissionDenied",
     "RateLimitReached",
+    "Reach",
     "Renewal",
     "RenewalRefused",
     "RepeatedPage",
@@ -53,4 +55,5 @@ __all__ = [
     "StopRequested",
     "Timeouts",
     "TransportFailed",
+    "reach",
 ]

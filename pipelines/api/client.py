@@ -225,6 +225,11 @@ class SocialConnect:
     ) -> None:
         self._http.__exit__(exception_type, exception, traceback)
 
+    @property
+    def tokens_expire_at(self) -> tuple[float | None, ...]:
+        """When each access token expires, unix seconds; None for one that has not been renewed: nothing tells."""
+        return tuple(self._access_tokens.expires_at(index) for index in range(len(self._access_tokens)))
+
     def get(self, path: str, params: Mapping[str, str | int] | None = None, *, etag: str | None = None) -> Response:
         """The answer to one request.
 
@@ -368,7 +373,7 @@ class SocialConnect:
             )
         except httpx.RequestError as error:
             raise TransportFailed(path, _what_happened(error), call.attempt) from None
-        if answer.is_success and (grant := read_grant(answer.content)) is not None:
+        if answer.is_success and (grant := read_grant(answer.content, self._clock())) is not None:
             logger.info("access token %d has expired and was renewed", token_index + 1)
             return grant
         status = answer.status_code

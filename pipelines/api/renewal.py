@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -38,15 +39,37 @@ class Grant(BaseModel):
 
     access_token: SecretStr
     refresh_token: SecretStr | None = None
+    expires_at: float | None = None
+    """Unix seconds; None where the endpoint has not said."""
 
 
-def read_grant(body: bytes) -> Grant | None:
-    """The grant in an answer of the token endpoint, or None when there is none."""
+class _Answer(BaseModel):
+    """What the token endpoint gives. `expires_in` is seconds; anything else there keeps no grant from being read."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    expires_in: Any = None
+
+
+def read_grant(body: bytes, now: float) -> Grant | None:
+    """The grant in an answer of the token endpoint, or None when there is none.
+
+    Args:
+        body: the answer's.
+        now: unix seconds when it came.
+    """
     try:
-        grant = Grant.model_validate_json(body)
+        answer = _Answer.model_validate_json(body)
     except ValidationError:
         return None
-    return grant if grant.access_token.get_secret_value() else None
+    if not answer.access_token.get_secret_value():
+        return None
+    lives = answer.expires_in if isinstance(answer.expires_in, int | float) else None
+    return Grant(
+        access_token=answer.access_token,
+        refresh_token=answer.refresh_token,
+        expires_at=None if lives is None else now + lives,
+    )
 
 
 def renewal_address(base: httpx.URL) -> httpx.URL:
@@ -93,6 +116,10 @@ class AccessTokens:
     def __len__(self) -> int:
         return len(self._grants)
 
+    def expires_at(self, index: int) -> float | None:
+        """When the access token in use expires, unix seconds; None while nothing has said so."""
+        return self._grants[index].expires_at
+
     @property
     def secrets(self) -> list[SecretStr]:
         """Everything that must not be shown."""
@@ -118,7 +145,7 @@ class AccessTokens:
             if old.access_token != refused or old.refresh_token is None:
                 return
             new = ask(old.refresh_token)
-            new = Grant(access_token=new.access_token, refresh_token=new.refresh_token or old.refresh_token)
+            new = new.model_copy(update={"refresh_token": new.refresh_token or old.refresh_token})
             self._stored.write(self._stored.read() | {self._names[index]: dict(new)})
             self._grants[index] = new
 

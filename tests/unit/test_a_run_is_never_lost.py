@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipelines import run
-from pipelines.api import AuthenticationFailed, BudgetUsedUp, RequestReport
+from pipelines.api import AuthenticationFailed, BudgetUsedUp, RequestReport, StopRequested
 from pipelines.run_history import (
     GOES_ON,
     endpoint,

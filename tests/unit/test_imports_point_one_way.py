@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 OURS = ("pipelines", "transforms", "sandbox")
 LAYERS = (
     {"pipelines.cli"},
-    {"pipelines.flows", "pipelines.health", "pipelines.progress"},
+    {"pipelines.flows", "pipelines.doctor", "pipelines.health", "pipelines.progress"},
     {"pipelines.run"},
     {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile", "pipelines.run_history"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs", "pipelines.status_text"},

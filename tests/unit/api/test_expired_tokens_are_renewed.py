@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import parse_qs
 
 import httpx
@@ -24,6 +25,7 @@ from pipelines.api import (
     SocialConnectError,
     TransportFailed,
 )
+from pipelines.api.renewal import read_grant
 
 Connect = Callable[..., SocialConnect]
 
@@ -126,12 +128,25 @@ def test_what_was_given_is_there_for_the_next_process_and_for_its_owner_alone(
     assert file.stat().st_mode & 0o777 == 0o600
     ((name, kept),) = json.loads(file.read_text(encoding="utf-8")).items()
     assert_no_secret(name)
-    assert kept == {"access_token": server.access, "refresh_token": server.refresh}
-    client().get("/me")
+    assert kept == {"access_token": server.access, "refresh_token": server.refresh, "expires_at": ANY}
+    again = client()
+    again.get("/me")
+    assert again.tokens_expire_at == (kept["expires_at"],)
     assert len(server.renewals) == 1
     server.access = "canary-access-number-9"  # and that expires too
     client().get("/me")
     assert len(server.renewals) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "expires_at"), [("7776000", 7_776_100.0), ("60.5", 160.5), ("null", None), ('"soon"', None)]
+)
+def test_what_is_told_of_the_end_of_a_token_keeps_none_from_being_read(told: str, expires_at: float | None) -> None:
+    """A refresh token that was used is lost with an answer that is not read."""
+    grant = read_grant(f'{{"access_token": "a", "refresh_token": "r", "expires_in": {told}}}'.encode(), now=100)
+    assert grant is not None
+    assert grant.expires_at == expires_at
+    assert grant.refresh_token == SecretStr("r")
 
 
 def test_a_refresh_token_that_is_not_replaced_stays_good(client: Connect, server: _Server) -> None:
