@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
+from pipelines import publishing
 from pipelines.api import BudgetUsedUp, Renewal, SocialConnect
 from pipelines.keeping import (
     forget_payloads,
@@ -181,7 +182,7 @@ def sync(
     progress.step("transform and test")
     transformed = transform(settings, as_of=as_of)
     progress.step("publish")
-    published_bytes = publish(settings)
+    published_bytes = publish(settings).byte_count
     return SyncReport(as_of, extraction, transformed, published_bytes, round(time.monotonic() - started, 1))
 
 
@@ -680,8 +681,8 @@ def transform(settings: Settings, *, as_of: datetime | None = None) -> Transform
         return report
 
 
-def publish(settings: Settings) -> int:
-    """Replaces the published copy by the work file's present tables; returns its size in bytes.
+def publish(settings: Settings, *, exports_parquet: bool = False) -> publishing.Version:
+    """Publishes a version of the work file's present tables, and where the settings or the caller want it, its export.
 
     Raises:
         pipelines.warehouse.WarehouseBusy: another run writes.
@@ -693,7 +694,25 @@ def publish(settings: Settings) -> int:
         with warehouse.connect():
             pass  # says clearly that there is nothing to publish
         warehouse.check_tested()
-        return warehouse.publish()
+        return publishing.publish(
+            warehouse,
+            now=datetime.now(UTC),
+            keep_count=settings.social_warehouse_published_versions,
+            exports_parquet=exports_parquet or settings.social_warehouse_parquet,
+        )
+
+
+def roll_back(settings: Settings) -> publishing.Version:
+    """Publishes the version before the one that is published; it is replaced by the next publish.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another run writes.
+        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet.
+        pipelines.publishing.NothingToRollBackTo: no version before the published one is kept.
+    """
+    warehouse = open_warehouse(settings)
+    with warehouse.writer_lock("a rollback", timeout_seconds=LOCK_WAIT_SECONDS):
+        return publishing.roll_back(warehouse)
 
 
 LOCK_WAIT_SECONDS = 60

@@ -1,4 +1,4 @@
-"""The warehouse's files, its writer lock, and publishing. The only caller of `duckdb.connect` in `pipelines`."""
+"""The warehouse's files, locks and connections. The only caller of `duckdb.connect` in `pipelines`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from pipelines.keeping import DATASET, HISTORY, RAW, has_table
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
-from transforms.selects import quoted
 from transforms.tables import DAYS_READ, DELETIONS, LATENESS, QUARANTINE, RECONCILIATIONS, SCHEMA_CHANGES, STATISTICS
 from transforms.versions import version_columns
 
@@ -65,7 +64,12 @@ class Warehouse:
     @property
     def published_file(self) -> Path:
         """The copy that readers open: replaced as a whole, after the tests have passed."""
-        return self.home / "published" / "warehouse.duckdb"
+        return self.published_folder / "warehouse.duckdb"
+
+    @property
+    def published_folder(self) -> Path:
+        """Everything that readers may open."""
+        return self.home / "published"
 
     @property
     def dlt_folder(self) -> Path:
@@ -118,7 +122,7 @@ class Warehouse:
         Raises:
             PermissionError: the home folder cannot be written.
         """
-        for folder in (self.home, self.published_file.parent, self.dlt_folder, self.dbt_folder, self.logs_folder):
+        for folder in (self.home, self.published_folder, self.dlt_folder, self.dbt_folder, self.logs_folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @contextmanager
@@ -204,7 +208,7 @@ class Warehouse:
         Raises:
             WarehouseUnreadable: the file is missing, damaged, or from another DuckDB version.
         """
-        with _connect(self.file, read_only=read_only) as con:
+        with open_database(self.file, read_only=read_only) as con:
             # With a second thread, writing rows takes more memory and, within the limit, a tenth longer.
             con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET threads = 1")
             yield con
@@ -225,7 +229,7 @@ class Warehouse:
         Raises:
             WarehouseUnreadable: nothing has been published yet, or the file is damaged.
         """
-        with _connect(self.published_file, read_only=True) as con:
+        with open_database(self.published_file, read_only=True) as con:
             con.execute(f"SET search_path = '{MARTS},{DATASET},{HISTORY}'")
             yield con
 
@@ -277,7 +281,7 @@ class Warehouse:
 
     def mark_tested(self) -> None:
         """Remembers the work file as it is now: its data tests have just passed."""
-        self._tested_file.write_text(_signature(self.file), encoding="utf-8")
+        self._tested_file.write_text(signature(self.file), encoding="utf-8")
 
     def check_tested(self) -> None:
         """Checks that the work file is as it was when its data tests passed.
@@ -285,7 +289,7 @@ class Warehouse:
         Raises:
             WarehouseUntested: they have failed, or something has been loaded since.
         """
-        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != _signature(self.file):
+        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != signature(self.file):
             raise WarehouseUntested(
                 f"{self.file} has changed since its data tests passed, so nothing was published and readers keep the"
                 " last good copy. Run 'social-warehouse transform' first."
@@ -294,26 +298,6 @@ class Warehouse:
     @property
     def _tested_file(self) -> Path:
         return self.home / "tested"
-
-    def publish(self) -> int:
-        """Replaces the published copy by the present tables and marts, as a whole; open readers keep what they have.
-
-        Returns:
-            Size of the published file in bytes.
-
-        """
-        target = self.published_file
-        building = target.with_suffix(".building")
-        building.unlink(missing_ok=True)
-        with _connect(building, read_only=False) as con:
-            con.execute(f"ATTACH {_literal(str(self.file))} AS work (READ_ONLY)")
-            for schema in (DATASET, HISTORY, MARTS):
-                _copy_schema(con, schema)
-            con.execute("DETACH work")
-            _describe(con)
-        building.chmod(0o600)
-        building.replace(target)
-        return target.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -339,7 +323,12 @@ def allow_for_large_objects(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def _connect(file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_database(file: Path, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a database file, in UTC.
+
+    Raises:
+        WarehouseUnreadable: the file is missing, damaged, or from another DuckDB version.
+    """
     if read_only and not file.exists():
         raise WarehouseUnreadable(f"{file} does not exist. Run 'social-warehouse sync' first.")
     try:
@@ -351,7 +340,8 @@ def _connect(file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnecti
         yield con
 
 
-def _signature(file: Path) -> str:
+def signature(file: Path) -> str:
+    """What tells one state of a file from another: names of one file have the same, and so has a copy of it."""
     about = file.stat()
     return f"{about.st_size} bytes at {about.st_mtime_ns} ns"
 
@@ -379,59 +369,6 @@ def _same_object(root: Table, table: Table) -> str:
     return " AND ".join(
         f'object."{ours}" = row."{theirs}"' for ours, theirs in zip(root.object_key, table.object_key, strict=True)
     )
-
-
-def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind.
-
-    Descriptions that dbt has put on them come along.
-    """
-    con.execute(f"CREATE SCHEMA {schema}")
-    tables = con.execute(
-        "SELECT table_name FROM duckdb_tables()"
-        " WHERE database_name = 'work' AND schema_name = ? AND NOT starts_with(table_name, '_dlt')",
-        [schema],
-    ).fetchall()
-    for (name,) in tables:
-        con.execute(f'CREATE TABLE {schema}."{name}" AS FROM work.{schema}."{name}"')
-    views = con.execute(
-        "SELECT sql FROM duckdb_views() WHERE database_name = 'work' AND schema_name = ? AND NOT internal", [schema]
-    ).fetchall()
-    for (sql,) in views:
-        con.execute(sql)
-    _copy_comments(con, schema)
-
-
-def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    comments = con.execute(
-        "SELECT 'TABLE', table_name, NULL, comment FROM duckdb_tables()"
-        " WHERE database_name = 'work' AND schema_name = $1"
-        " UNION ALL"
-        " SELECT 'VIEW', view_name, NULL, comment FROM duckdb_views() WHERE database_name = 'work' AND schema_name = $1"
-        " UNION ALL"
-        " SELECT 'COLUMN', table_name, column_name, comment FROM duckdb_columns()"
-        " WHERE database_name = 'work' AND schema_name = $1",
-        [schema],
-    ).fetchall()
-    for kind, name, column, comment in comments:
-        if comment:
-            what = ".".join(quoted(part) for part in (schema, name, column) if part)
-            con.execute(f"COMMENT ON {kind} {what} IS {_literal(comment)}")
-
-
-def _describe(con: duckdb.DuckDBPyConnection) -> None:
-    """Writes the contracts' descriptions into the published copy, where a client shows them beside the columns."""
-    found = con.execute("SELECT schema_name, table_name, column_name FROM duckdb_columns()").fetchall()
-    columns: dict[tuple[str, str], set[str]] = {}
-    for schema, table, column in found:
-        columns.setdefault((schema, table), set()).add(column)
-    for schema, name, description, declared in described_tables():
-        if (schema, name) in columns:
-            con.execute(f"COMMENT ON TABLE {schema}.{quoted(name)} IS {_literal(description)}")
-            for column in declared:
-                if column.name in columns[schema, name]:
-                    what = f"{schema}.{quoted(name)}.{quoted(column.name)}"
-                    con.execute(f"COMMENT ON COLUMN {what} IS {_literal(column.description)}")
 
 
 def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
@@ -477,7 +414,3 @@ _PAYLOAD_COLUMNS = (
     ),
     LOADED_AT,
 )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -17,7 +17,7 @@ LAYERS = (
     {"pipelines.cli"},
     {"pipelines.flows", "pipelines.health", "pipelines.progress"},
     {"pipelines.run"},
-    {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile"},
+    {"pipelines.backfill", "pipelines.probing", "pipelines.publishing", "pipelines.reconcile"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
     {"pipelines.source", "pipelines.warehouse"},
     {"pipelines.keeping"},
