@@ -57,6 +57,7 @@ OTHER_KEYS = {
     (HISTORY, "deletions"): ("account_id", "object", "unique_id", "deleted_at"),
     (HISTORY, "days_read"): ("account_id", "object", "day_start_at"),
     (HISTORY, "lateness"): ("loaded_at", "account_id", "at_most_seconds"),
+    (HISTORY, "layout"): ("version",),
 }
 """Keys of the tables that no contract declares."""
 FOUND_OUT = {table for schema, table in OTHER_KEYS if schema == HISTORY}

@@ -124,7 +124,7 @@ def publish(warehouse: Warehouse, *, now: datetime, keep_count: int, exports_par
     file = _versions_folder(warehouse) / f"{name}.duckdb"
     file.parent.mkdir(mode=0o700, exist_ok=True)
     with _building(warehouse) as building:
-        _build(building, warehouse.file, name)
+        _build(building, warehouse, name)
         if exports_parquet:
             _export(warehouse, building, name)
         building.replace(file)
@@ -277,11 +277,11 @@ def _sync(path: Path) -> None:
 # --- The copy ---
 
 
-def _build(building: Path, work_file: Path, name: str) -> None:
-    with open_database(work_file):
+def _build(building: Path, warehouse: Warehouse, name: str) -> None:
+    with warehouse.connect():
         pass  # says clearly that there is nothing to publish, or that it cannot be read
     with open_database(building, read_only=False) as con:
-        con.execute(f"ATTACH {_literal(str(work_file))} AS work (READ_ONLY)")
+        con.execute(f"ATTACH {_literal(str(warehouse.file))} AS work (READ_ONLY)")
         for schema in (DATASET, HISTORY, MARTS):
             _copy_schema(con, schema)
         _tell_version(con, name)

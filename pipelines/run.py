@@ -541,8 +541,9 @@ def replay(
         policy = replace(_agreed_policy(settings, warehouse), is_done=True)
         pipeline = make_pipeline(warehouse)
         has_cursors = holds_cursors(warehouse)
-        if has_cursors:
-            with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
+        with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
+            warehouse.bring_up_to_date()
+            if has_cursors:
                 recover(pipeline, warehouse)
         payloads = rebuild(warehouse, streams, loaded_at=as_of, policy=policy)
         if not has_cursors:  # written last: should the replay be stopped before, a sync reads all that is missing
@@ -671,6 +672,7 @@ def transform(settings: Settings, *, as_of: datetime | None = None) -> Transform
     with warehouse.writer_lock("a transform", timeout_seconds=LOCK_WAIT_SECONDS):
         with warehouse.connect():
             pass  # says clearly that there is nothing to transform, before dbt makes an empty file
+        warehouse.bring_up_to_date()
         report = build(
             warehouse,
             reporting_time_zone=settings.social_warehouse_reporting_time_zone,

@@ -14,9 +14,19 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipelines.keeping import DATASET, HISTORY, RAW, has_table
+from pipelines.migrations import LAYOUT, layout_of, migrate
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
-from transforms.tables import DAYS_READ, DELETIONS, LATENESS, QUARANTINE, RECONCILIATIONS, SCHEMA_CHANGES, STATISTICS
+from transforms.tables import (
+    DAYS_READ,
+    DELETIONS,
+    LATENESS,
+    LAYOUTS,
+    QUARANTINE,
+    RECONCILIATIONS,
+    SCHEMA_CHANGES,
+    STATISTICS,
+)
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -43,7 +53,7 @@ class WarehouseBusy(Exception):
 
 
 class WarehouseUnreadable(Exception):
-    """The warehouse file cannot be opened."""
+    """The warehouse file cannot be opened, or not be understood."""
 
 
 class WarehouseUntested(Exception):
@@ -206,9 +216,16 @@ class Warehouse:
         """A connection to the work file, in UTC.
 
         Raises:
-            WarehouseUnreadable: the file is missing, damaged, or from another DuckDB version.
+            WarehouseUnreadable: the file is missing, damaged, from another DuckDB version, or of a later layout.
         """
         with open_database(self.file, read_only=read_only) as con:
+            layout, writer = layout_of(con)
+            if layout > LAYOUT:
+                raise WarehouseUnreadable(
+                    f"{self.file} has layout {layout}, written by version {writer} of this program; this one knows"
+                    f" layouts up to {LAYOUT}. Use that version or a later one, or set SOCIAL_WAREHOUSE_HOME to another"
+                    " folder."
+                )
             # With a second thread, writing rows takes more memory and, within the limit, a tenth longer.
             con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET threads = 1")
             yield con
@@ -252,6 +269,22 @@ class Warehouse:
                 yield Scratch(database, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def bring_up_to_date(self) -> None:
+        """Brings a work file of an earlier version of this program to the present layout, and leaves any other.
+
+        The caller holds the writer lock.
+
+        Raises:
+            WarehouseUnreadable: the file is damaged, from another DuckDB version, or of a later layout.
+        """
+        if not self.file.exists():
+            return
+        with self.connect() as con:
+            layout, _ = layout_of(con)
+        if layout < LAYOUT:
+            with self.connect(read_only=False) as con:
+                migrate(con, now=datetime.now(UTC))
 
     def distrust_unfinished_loads(self) -> None:
         """Makes every object that a load has begun to write, but not ended, be written again whatever it holds.
@@ -400,6 +433,7 @@ def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
         DAYS_READ,
     )
     yield HISTORY, "lateness", "One row per run and class of lateness: how many mentions were new.", LATENESS
+    yield HISTORY, "layout", "One row per layout of its tables that the work file has been brought to.", LAYOUTS
 
 
 LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")

@@ -20,6 +20,7 @@ LAYERS = (
     {"pipelines.backfill", "pipelines.probing", "pipelines.publishing", "pipelines.reconcile"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
     {"pipelines.source", "pipelines.warehouse"},
+    {"pipelines.migrations"},
     {"pipelines.keeping"},
     {"pipelines.api", "pipelines.settings", "pipelines.tables", "transforms"},
 )
