@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines.keeping import DATASET, HISTORY, has_table
+from pipelines.keeping import DATASET, HISTORY, has_table, transaction
 from pipelines.transform import SQL_FOLDER
 from pipelines.warehouse import MARTS, WarehouseUnreadable, described_tables, open_database, signature
 from transforms.selects import moment, quoted
@@ -48,6 +48,7 @@ PARTITIONED_BY = {
 }
 """Facts, which grow with time, and the date or instant (UTC) whose month parts their export. All else is one file."""
 
+_YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is there
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -284,18 +285,18 @@ def _build(building: Path, warehouse: Warehouse, name: str) -> None:
         con.execute(f"ATTACH {_literal(str(warehouse.file))} AS work (READ_ONLY)")
         for schema in (DATASET, HISTORY, MARTS):
             _copy_schema(con, schema)
-        _tell_version(con, name)
+        with transaction(con):  # each comment on its own would wait for the disk
+            for schema in (DATASET, HISTORY, MARTS):
+                _copy_comments(con, schema)
+            _tell_version(con, name)
+            _describe(con)
         con.execute("DETACH work")
-        _describe(con)
     building.chmod(0o600)
     _sync(building)
 
 
 def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind.
-
-    Descriptions that dbt has put on them come along.
-    """
+    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind."""
     con.execute(f"CREATE SCHEMA {schema}")
     tables = con.execute(
         "SELECT table_name FROM duckdb_tables()"
@@ -309,10 +310,10 @@ def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     ).fetchall()
     for (sql,) in views:
         con.execute(sql)
-    _copy_comments(con, schema)
 
 
 def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
+    """Copies the descriptions that dbt has put on the tables and views of a schema."""
     comments = con.execute(
         "SELECT 'TABLE', table_name, NULL, comment FROM duckdb_tables()"
         " WHERE database_name = 'work' AND schema_name = $1"
@@ -330,7 +331,9 @@ def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
 
 def _describe(con: duckdb.DuckDBPyConnection) -> None:
     """Writes the contracts' descriptions into the published copy, where a client shows them beside the columns."""
-    found = con.execute("SELECT schema_name, table_name, column_name FROM duckdb_columns()").fetchall()
+    found = con.execute(
+        "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
+    ).fetchall()
     columns: dict[tuple[str, str], set[str]] = {}
     for schema, table, column in found:
         columns.setdefault((schema, table), set()).add(column)
@@ -384,7 +387,7 @@ def _export(warehouse: Warehouse, file: Path, name: str) -> None:
         spilled = warehouse.published_folder / "warehouse.building.tmp"
         con.execute(f"SET memory_limit = '{EXPORT_MEMORY_LIMIT}'; SET preserve_insertion_order = false")
         con.execute(f"SET temp_directory = {_literal(str(spilled))}")
-        (about,) = con.execute(f"SELECT version FROM (FROM {MARTS}.{PUBLISHED_VERSION}) AS version").fetchall()[0]
+        (about,) = con.execute(f"SELECT told FROM {MARTS}.{PUBLISHED_VERSION} AS told").fetchall()[0]
         relations = con.execute(
             "SELECT table_name, 'table', comment FROM duckdb_tables() WHERE schema_name = $1 UNION ALL"
             " SELECT view_name, 'view', comment FROM duckdb_views() WHERE schema_name = $1 ORDER BY 1",
@@ -443,7 +446,7 @@ def _keys() -> dict[str, list[str]]:
     """The key of each mart, as its test of uniqueness names it."""
     keys = {PUBLISHED_VERSION: ["version"]}
     for file in sorted((SQL_FOLDER / "models" / MARTS).glob("*.yml")):
-        for model in yaml.safe_load(file.read_text(encoding="utf-8"))["models"]:
+        for model in yaml.load(file.read_text(encoding="utf-8"), _YAML_LOADER)["models"]:  # noqa: S506 - it is a safe one
             for test in model["data_tests"]:
                 if "unique_combination" in test:
                     keys[model["name"]] = test["unique_combination"]["arguments"]["columns"]
