@@ -291,6 +291,9 @@ def _build(building: Path, warehouse: Warehouse, name: str) -> None:
             _tell_version(con, name)
             _describe(con)
         con.execute("DETACH work")
+        con.execute(
+            "CHECKPOINT"
+        )  # closing does it too, but says nothing when the disk is full: all would be in the log
     building.chmod(0o600)
     _sync(building)
 
