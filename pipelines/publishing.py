@@ -291,9 +291,8 @@ def _build(building: Path, warehouse: Warehouse, name: str) -> None:
             _tell_version(con, name)
             _describe(con)
         con.execute("DETACH work")
-        con.execute(
-            "CHECKPOINT"
-        )  # closing does it too, but says nothing when the disk is full: all would be in the log
+        # Closing does it too, but says nothing when the disk is full, and then all is in the log.
+        con.execute("CHECKPOINT")
     building.chmod(0o600)
     _sync(building)
 

@@ -5,6 +5,7 @@
 import json
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -15,6 +16,7 @@ from pipelines.warehouse import Warehouse
 
 READING = """
 import json, sys
+from pathlib import Path
 import duckdb
 
 published, ready, stop, manner = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
@@ -84,6 +86,7 @@ def reads(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dic
     try:
         while not all((folder / manner).exists() for manner in MANNERS):  # all have read the first version
             assert all(reader.poll() is None for reader in readers.values()), "a reader has ended"
+            time.sleep(0.05)
         for number in range(1, 7):
             publish_number(number)
             if number % 2 == 0:
