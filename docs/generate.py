@@ -63,6 +63,7 @@ OTHER_KEYS = {
     (HISTORY, "runs"): ("run_id",),
     (HISTORY, "run_streams"): ("run_id", "stream"),
     (HISTORY, "run_requests"): ("run_id", "endpoint"),
+    (HISTORY, "layout"): ("version",),
 }
 """Keys of the tables that no contract declares."""
 FOUND_OUT = {table for schema, table in OTHER_KEYS if schema == HISTORY}

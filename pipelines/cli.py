@@ -21,6 +21,7 @@ from pipelines import doctor, health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError, StopRequested
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
+from pipelines.publishing import NothingToRollBackTo, versions
 from pipelines.run_history import recorded
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
 from pipelines.status_text import print_status
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipelines.backfill import Estimate
+    from pipelines.publishing import Version
 
 FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
 STOPPED = 143
@@ -341,22 +343,54 @@ def transform(as_of: datetime | None, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--rollback", "rolls_back", is_flag=True, help="Publish the version before the published one again.")
+@click.option("--list", "lists", is_flag=True, help="List the versions that are kept; publish nothing.")
+@click.option("--parquet", "exports_parquet", is_flag=True, help="Export the marts as Parquet too.")
 @as_json
-def publish(as_json: bool) -> None:
-    """Replaces the copy that readers open by the work file's present tables and marts.
+def publish(rolls_back: bool, lists: bool, exports_parquet: bool, as_json: bool) -> None:
+    """Replaces the copy that readers open by the work file's present tables and marts, once their tests have passed.
+
+    The last SOCIAL_WAREHOUSE_PUBLISHED_VERSIONS versions are kept. A rollback goes one back each time; the next publish
+    or sync replaces what it has published.
 
     \b
-    Example:
-      social-warehouse publish
+    Examples:
+      social-warehouse publish --parquet
+      social-warehouse publish --list
+      social-warehouse publish --rollback
     """
+    if rolls_back + lists + exports_parquet > 1:
+        raise click.UsageError("--rollback, --list and --parquet are three things to do: give one of them.")
     settings = read_settings()
+    warehouse = Warehouse(settings.social_warehouse_home)
+    if lists:
+        _print_versions(versions(warehouse), as_json=as_json)
+        return
     with log_to(settings):
-        size = run.publish(settings)
-    file = Warehouse(settings.social_warehouse_home).published_file
+        version = run.roll_back(settings) if rolls_back else run.publish(settings, exports_parquet=exports_parquet)
     if as_json:
-        _print_json({"published_file": str(file), "published_bytes": size})
+        told = {"published_file": str(warehouse.published_file), "published_bytes": version.byte_count}
+        _print_json(told | version.as_json())
+        return
+    stdout.print(f"Published {warehouse.published_file} ({_version_in_words(version)}).", highlight=False)
+    if rolls_back:
+        stdout.print("The next publish or sync replaces it. What is wrong with the newer data is there until mended.")
+
+
+def _print_versions(kept: Sequence[Version], *, as_json: bool) -> None:
+    if as_json:
+        _print_json([version.as_json() for version in kept])
+    elif not kept:
+        stdout.print("No version has been published yet. Next: social-warehouse sync")
     else:
-        stdout.print(f"Published {file} ({size / 1e6:,.1f} MB).")
+        for version in kept:
+            mark = "published" if version.is_published else ""
+            stdout.print(f"{mark:10} {_version_in_words(version)}", highlight=False)
+
+
+def _version_in_words(version: Version) -> str:
+    as_of = f"data as of {version.as_of:%Y-%m-%d %H:%M:%S} UTC" if version.as_of else "data of an unknown time"
+    return f"version {version.name}, {as_of}, {version.byte_count / 1e6:,.1f} MB"
 
 
 @cli.command()
@@ -626,6 +660,7 @@ def _fail_by_kind(error: Exception) -> None:
         | ReadingFailed
         | WarehouseUnreadable
         | run.NothingToReplay
+        | NothingToRollBackTo
         | TransformFailed
         | DuckDBError
         | OSError,

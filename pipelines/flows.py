@@ -61,7 +61,7 @@ def transform_and_test(as_of: datetime) -> TransformReport:
 @task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
 def publish() -> int:
     """Swaps in the new published copy. Safe to repeat: it is replaced as a whole."""
-    return run.publish(read_settings())
+    return run.publish(read_settings()).byte_count
 
 
 @flow(name="sync")

@@ -17,6 +17,7 @@ from transforms.tables import (
     DAYS_READ,
     DELETIONS,
     LATENESS,
+    LAYOUTS,
     RECONCILIATIONS,
     RUN_REQUESTS,
     RUN_STREAMS,
@@ -205,6 +206,7 @@ def make_history(con: duckdb.DuckDBPyConnection) -> None:
         ("runs", RUNS),
         ("run_streams", RUN_STREAMS),
         ("run_requests", RUN_REQUESTS),
+        ("layout", LAYOUTS),
     ):
         make_table(con, f"{HISTORY}.{name}", columns)
 

@@ -22,6 +22,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.api import NotSent
 from pipelines.keeping import DATASET, has_table, keep_changes_of_shape, keep_lateness, transaction
+from pipelines.migrations import migrate
 from pipelines.source.dlt_source import cursors_alone, social_connect
 from pipelines.source.packages import PACKAGE_BYTES, PACKAGE_BYTES_WITH_PAYLOADS, LoadTally, Manner, StreamLoader
 from pipelines.warehouse import allow_for_large_objects
@@ -160,6 +161,7 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
             warehouse.file,
         )
         pipeline.drop()
+    warehouse.bring_up_to_date()
     if warehouse.file.exists():
         if _is_half_replayed(warehouse):
             logger.warning("a replay was stopped before its end: what it has not made is read again")
@@ -280,6 +282,7 @@ def _load_packages(
         has_rows = bool(pipeline.has_pending_data)
         if has_rows:
             _load_pending(pipeline)
+        migrate(con, now=loaded_at)  # a new file shall say its layout
         keep_changes_of_shape(con, tally.drift, seen_at=loaded_at)
         keep_lateness(con, tally.lateness.items(), loaded_at=loaded_at)
         tally.lateness.clear()

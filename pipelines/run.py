@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
+from pipelines import publishing
 from pipelines.api import NotSent, Renewal, SocialConnect
 from pipelines.keeping import (
     forget_payloads,
@@ -186,7 +187,7 @@ def sync(
         progress.step("transform and test")
         transformed = transform(settings, as_of=as_of, stop=stop)
         progress.step("publish")
-        published_bytes = publish(settings)
+        published_bytes = publish(settings).byte_count
     return SyncReport(as_of, extraction, transformed, published_bytes, round(time.monotonic() - started, 1))
 
 
@@ -579,8 +580,9 @@ def replay(
         policy = replace(_agreed_policy(settings, warehouse), is_done=True)
         pipeline = make_pipeline(warehouse)
         has_cursors = holds_cursors(warehouse)
-        if has_cursors:
-            with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
+        with warehouse.writer_lock("the start of a replay", timeout_seconds=LOCK_WAIT_SECONDS):
+            warehouse.bring_up_to_date()
+            if has_cursors:
                 recover(pipeline, warehouse)
         payloads = rebuild(warehouse, streams, loaded_at=as_of, policy=policy)
         record.add_counts(payloads.record_counts, payloads.row_counts, payloads.quarantined_count)
@@ -723,6 +725,7 @@ def transform(settings: Settings, *, as_of: datetime | None = None, stop: Stop |
     ):
         with warehouse.connect():
             pass  # says clearly that there is nothing to transform, before dbt makes an empty file
+        warehouse.bring_up_to_date()
         with warehouse.connect(read_only=False) as con:  # here, since what is written later would count as untested
             keep_runs(con, warehouse)
             prune_runs(con, datetime.now(UTC) - timedelta(days=settings.social_warehouse_run_history_days))
@@ -736,8 +739,8 @@ def transform(settings: Settings, *, as_of: datetime | None = None, stop: Stop |
         return report
 
 
-def publish(settings: Settings) -> int:
-    """Replaces the published copy by the work file's present tables; returns its size in bytes.
+def publish(settings: Settings, *, exports_parquet: bool = False) -> publishing.Version:
+    """Publishes a version of the work file's present tables, and where the settings or the caller want it, its export.
 
     Raises:
         pipelines.warehouse.WarehouseBusy: another run writes.
@@ -752,9 +755,31 @@ def publish(settings: Settings) -> int:
         with warehouse.connect():
             pass  # says clearly that there is nothing to publish
         warehouse.check_tested()
-        record.published_bytes = warehouse.publish()
+        version = publishing.publish(
+            warehouse,
+            now=datetime.now(UTC),
+            keep_count=settings.social_warehouse_published_versions,
+            exports_parquet=exports_parquet or settings.social_warehouse_parquet,
+        )
+        record.published_bytes = version.byte_count
         forget_published(warehouse)
-        return record.published_bytes
+        return version
+
+
+def roll_back(settings: Settings) -> publishing.Version:
+    """Publishes the version before the one that is published; it is replaced by the next publish.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another run writes.
+        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet.
+        pipelines.publishing.NothingToRollBackTo: no version before the published one is kept.
+    """
+    warehouse = open_warehouse(settings)
+    with (
+        recorded(settings, "rollback"),
+        warehouse.writer_lock("a rollback", timeout_seconds=LOCK_WAIT_SECONDS),
+    ):
+        return publishing.roll_back(warehouse)
 
 
 LOCK_WAIT_SECONDS = 60

@@ -131,6 +131,18 @@ class Settings(BaseSettings):
         ),
     )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
+    social_warehouse_published_versions: int = Field(
+        3,
+        ge=1,
+        description=(
+            "How many versions of the published copy are kept for `publish --rollback`, the published one among them."
+            " Each takes the space of a copy."
+        ),
+    )
+    social_warehouse_parquet: bool = Field(
+        default=False,
+        description="Whether each publish also exports the marts as Parquet, beside the copy (docs/publishing.md).",
+    )
     social_warehouse_rules: Path | None = Field(
         None,
         description=(
@@ -239,6 +251,8 @@ _WANTS = {
     "social_warehouse_run_history_days": "a whole number of days, 31 or more",
     "social_warehouse_stale_after_seconds": "a whole number of seconds, 60 or more",
     "social_warehouse_home": "the path of a folder",
+    "social_warehouse_published_versions": "a whole number, 1 or more",
+    "social_warehouse_parquet": "true or false",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
     "social_warehouse_personal_data": "one of keep, hash, drop",
     "social_warehouse_personal_data_key": f"a secret text of {SHORTEST_KEY} characters or more",

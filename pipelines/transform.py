@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.keeping import built_with, keep_built_with, versions_fingerprint
+from transforms.selects import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,8 @@ def transform(
         outcome = dbtRunner().invoke(arguments)
         if isinstance(outcome.result, RunExecutionResult) and _all_built(outcome.result):
             keep_built_with(con, fingerprint)
+            if is_full_refresh:
+                _drop_what_no_model_makes(con, outcome.result)
     if not isinstance(outcome.result, RunExecutionResult):
         raise TransformFailed(f"dbt could not start: {outcome.exception}")
     compiled = dbt_folder / "target" / "compiled"
@@ -171,6 +174,24 @@ def _all_built(result: RunExecutionResult) -> bool:
     """Whether every model was built, whatever the tests found."""
     models = [each for each in result.results if str(each.node.resource_type) == "model"]
     return all(str(each.status) == "success" for each in models)
+
+
+def _drop_what_no_model_makes(con: duckdb.DuckDBPyConnection, result: RunExecutionResult) -> None:
+    """Drops what models have made that are no more: nothing would keep it current, and it would be published.
+
+    Names that begin with an underscore are the builds' own.
+    """
+    made = {
+        (str(each.node.schema), each.node.name) for each in result.results if str(each.node.resource_type) == "model"
+    }
+    found = con.execute(
+        "SELECT schema_name, table_name, 'TABLE' FROM duckdb_tables() UNION ALL"
+        " SELECT schema_name, view_name, 'VIEW' FROM duckdb_views() WHERE NOT internal"
+    ).fetchall()
+    schemas = {schema for schema, _ in made}
+    for schema, name, kind in found:
+        if schema in schemas and (schema, name) not in made and not name.startswith("_"):
+            con.execute(f"DROP {kind} {schema}.{quoted(name)}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The warehouse's files, its writer lock, and publishing. The only caller of `duckdb.connect` in `pipelines`."""
+"""The warehouse's files, locks and connections. The only caller of `duckdb.connect` in `pipelines`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pipelines.keeping import DATASET, HISTORY, RAW, has_table
+from pipelines.migrations import LAYOUT, layout_of, migrate
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
-from transforms.selects import quoted
 from transforms.tables import (
     DAYS_READ,
     DELETIONS,
     LATENESS,
+    LAYOUTS,
     QUARANTINE,
     RECONCILIATIONS,
     RUN_REQUESTS,
@@ -58,7 +59,7 @@ class WarehouseBusy(Exception):
 
 
 class WarehouseUnreadable(Exception):
-    """The warehouse file cannot be opened."""
+    """The warehouse file cannot be opened, or not be understood."""
 
 
 class WarehouseUntested(Exception):
@@ -91,7 +92,12 @@ class Warehouse:
     @property
     def published_file(self) -> Path:
         """The copy that readers open: replaced as a whole, after the tests have passed."""
-        return self.home / "published" / "warehouse.duckdb"
+        return self.published_folder / "warehouse.duckdb"
+
+    @property
+    def published_folder(self) -> Path:
+        """Everything that readers may open."""
+        return self.home / "published"
 
     @property
     def dlt_folder(self) -> Path:
@@ -149,7 +155,7 @@ class Warehouse:
         Raises:
             PermissionError: the home folder cannot be written.
         """
-        made = self.published_file.parent, self.dlt_folder, self.dbt_folder, self.logs_folder, self.runs_folder
+        made = self.published_folder, self.dlt_folder, self.dbt_folder, self.logs_folder, self.runs_folder
         for folder in (self.home, *made):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -244,9 +250,16 @@ class Warehouse:
         """A connection to the work file, in UTC.
 
         Raises:
-            WarehouseUnreadable: the file is missing, damaged, or from another DuckDB version.
+            WarehouseUnreadable: the file is missing, damaged, from another DuckDB version, or of a later layout.
         """
-        with _connect(self.file, read_only=read_only) as con:
+        with open_database(self.file, read_only=read_only) as con:
+            layout, writer = layout_of(con)
+            if layout > LAYOUT:
+                raise WarehouseUnreadable(
+                    f"{self.file} has layout {layout}, written by version {writer} of this program; this one knows"
+                    f" layouts up to {LAYOUT}. Use that version or a later one, or set SOCIAL_WAREHOUSE_HOME to another"
+                    " folder."
+                )
             # With a second thread, writing rows takes more memory and, within the limit, a tenth longer.
             con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET threads = 1")
             yield con
@@ -267,7 +280,7 @@ class Warehouse:
         Raises:
             WarehouseUnreadable: nothing has been published yet, or the file is damaged.
         """
-        with _connect(self.published_file, read_only=True) as con:
+        with open_database(self.published_file, read_only=True) as con:
             con.execute(f"SET search_path = '{MARTS},{DATASET},{HISTORY}'")
             yield con
 
@@ -290,6 +303,22 @@ class Warehouse:
                 yield Scratch(database, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def bring_up_to_date(self) -> None:
+        """Brings a work file of an earlier version of this program to the present layout, and leaves any other.
+
+        The caller holds the writer lock.
+
+        Raises:
+            WarehouseUnreadable: the file is damaged, from another DuckDB version, or of a later layout.
+        """
+        if not self.file.exists():
+            return
+        with self.connect() as con:
+            layout, _ = layout_of(con)
+        if layout < LAYOUT:
+            with self.connect(read_only=False) as con:
+                migrate(con, now=datetime.now(UTC))
 
     def distrust_unfinished_loads(self) -> None:
         """Makes every object that a load has begun to write, but not ended, be written again whatever it holds.
@@ -319,7 +348,7 @@ class Warehouse:
 
     def mark_tested(self) -> None:
         """Remembers the work file as it is now: its data tests have just passed."""
-        self._tested_file.write_text(_signature(self.file), encoding="utf-8")
+        self._tested_file.write_text(signature(self.file), encoding="utf-8")
 
     def check_tested(self) -> None:
         """Checks that the work file is as it was when its data tests passed.
@@ -327,7 +356,7 @@ class Warehouse:
         Raises:
             WarehouseUntested: they have failed, or something has been loaded since.
         """
-        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != _signature(self.file):
+        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != signature(self.file):
             raise WarehouseUntested(
                 f"{self.file} has changed since its data tests passed, so nothing was published and readers keep the"
                 " last good copy. Run 'social-warehouse transform' first."
@@ -336,26 +365,6 @@ class Warehouse:
     @property
     def _tested_file(self) -> Path:
         return self.home / "tested"
-
-    def publish(self) -> int:
-        """Replaces the published copy by the present tables and marts, as a whole; open readers keep what they have.
-
-        Returns:
-            Size of the published file in bytes.
-
-        """
-        target = self.published_file
-        building = target.with_suffix(".building")
-        building.unlink(missing_ok=True)
-        with _connect(building, read_only=False) as con:
-            con.execute(f"ATTACH {_literal(str(self.file))} AS work (READ_ONLY)")
-            for schema in (DATASET, HISTORY, MARTS):
-                _copy_schema(con, schema)
-            con.execute("DETACH work")
-            _describe(con)
-        building.chmod(0o600)
-        building.replace(target)
-        return target.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -381,7 +390,12 @@ def allow_for_large_objects(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def _connect(file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_database(file: Path, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a database file, in UTC.
+
+    Raises:
+        WarehouseUnreadable: the file is missing, damaged, or from another DuckDB version.
+    """
     if read_only and not file.exists():
         raise WarehouseUnreadable(f"{file} does not exist. Run 'social-warehouse sync' first.")
     try:
@@ -393,7 +407,8 @@ def _connect(file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnecti
         yield con
 
 
-def _signature(file: Path) -> str:
+def signature(file: Path) -> str:
+    """What tells one state of a file from another: names of one file have the same, and so has a copy of it."""
     about = file.stat()
     return f"{about.st_size} bytes at {about.st_mtime_ns} ns"
 
@@ -425,59 +440,6 @@ def _same_object(root: Table, table: Table) -> str:
     return " AND ".join(
         f'object."{ours}" = row."{theirs}"' for ours, theirs in zip(root.object_key, table.object_key, strict=True)
     )
-
-
-def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind.
-
-    Descriptions that dbt has put on them come along.
-    """
-    con.execute(f"CREATE SCHEMA {schema}")
-    tables = con.execute(
-        "SELECT table_name FROM duckdb_tables()"
-        " WHERE database_name = 'work' AND schema_name = ? AND NOT starts_with(table_name, '_dlt')",
-        [schema],
-    ).fetchall()
-    for (name,) in tables:
-        con.execute(f'CREATE TABLE {schema}."{name}" AS FROM work.{schema}."{name}"')
-    views = con.execute(
-        "SELECT sql FROM duckdb_views() WHERE database_name = 'work' AND schema_name = ? AND NOT internal", [schema]
-    ).fetchall()
-    for (sql,) in views:
-        con.execute(sql)
-    _copy_comments(con, schema)
-
-
-def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    comments = con.execute(
-        "SELECT 'TABLE', table_name, NULL, comment FROM duckdb_tables()"
-        " WHERE database_name = 'work' AND schema_name = $1"
-        " UNION ALL"
-        " SELECT 'VIEW', view_name, NULL, comment FROM duckdb_views() WHERE database_name = 'work' AND schema_name = $1"
-        " UNION ALL"
-        " SELECT 'COLUMN', table_name, column_name, comment FROM duckdb_columns()"
-        " WHERE database_name = 'work' AND schema_name = $1",
-        [schema],
-    ).fetchall()
-    for kind, name, column, comment in comments:
-        if comment:
-            what = ".".join(quoted(part) for part in (schema, name, column) if part)
-            con.execute(f"COMMENT ON {kind} {what} IS {_literal(comment)}")
-
-
-def _describe(con: duckdb.DuckDBPyConnection) -> None:
-    """Writes the contracts' descriptions into the published copy, where a client shows them beside the columns."""
-    found = con.execute("SELECT schema_name, table_name, column_name FROM duckdb_columns()").fetchall()
-    columns: dict[tuple[str, str], set[str]] = {}
-    for schema, table, column in found:
-        columns.setdefault((schema, table), set()).add(column)
-    for schema, name, description, declared in described_tables():
-        if (schema, name) in columns:
-            con.execute(f"COMMENT ON TABLE {schema}.{quoted(name)} IS {_literal(description)}")
-            for column in declared:
-                if column.name in columns[schema, name]:
-                    what = f"{schema}.{quoted(name)}.{quoted(column.name)}"
-                    con.execute(f"COMMENT ON COLUMN {what} IS {_literal(column.description)}")
 
 
 def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
@@ -512,6 +474,7 @@ def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
     yield HISTORY, "runs", "One row per run that has ended: when, how, and what went wrong.", RUNS
     yield HISTORY, "run_streams", "One row per run and stream: what was read and written.", RUN_STREAMS
     yield HISTORY, "run_requests", "One row per run and endpoint of the API: what was asked.", RUN_REQUESTS
+    yield HISTORY, "layout", "One row per layout of its tables that the work file has been brought to.", LAYOUTS
 
 
 LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")
@@ -526,7 +489,3 @@ _PAYLOAD_COLUMNS = (
     ),
     LOADED_AT,
 )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -23,6 +23,7 @@ LONGEST = (
     "test_reconcile_finds_what_no_list_shows",
     "test_commands_fail_clearly",
     "test_dbt_project",
+    "test_a_warehouse_of_an_earlier_version_keeps_its_rows",
     "test_kill_at_any_point",
     "test_lists_the_api_refuses",
     "test_sync_reads_everything",

@@ -115,6 +115,13 @@ DELETIONS = (
 )
 """Columns of what was found gone at the source."""
 
+LAYOUTS = (
+    Column("version", "integer", "Number of the layout.", is_required=True),
+    Column("package_version", "text", "Version of the program that brought the file to it.", is_required=True),
+    Column("written_at", "timestamp", "When it did.", is_required=True),
+)
+"""Columns of the layouts that the work file has been brought to; the highest is the present one."""
+
 LATENESS = (
     Column("loaded_at", "timestamp", "Start of the run that first read these mentions.", is_required=True),
     ACCOUNT_ID,
@@ -142,7 +149,7 @@ RUNS = (
     Column(
         "kind",
         "text",
-        "What was run: sync, reconcile, backfill, its dry run, replay, transform, publish. A step is part of its run.",
+        "What was run: sync, reconcile, backfill, its dry run, replay, transform, publish, rollback. A step is part of its run.",
         is_required=True,
     ),
     Column("as_of", "timestamp", "The run's clock: what it took for now. Null where it needs none."),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.publishing import publish
 from pipelines.run import extract_and_load
 from pipelines.settings import read_settings
 from pipelines.warehouse import Warehouse
@@ -41,7 +42,7 @@ def good(make_user: Callable[..., Any]) -> Any:
     """A user whose first sync has gone well; six hours have passed since. No marts: what fails here comes before."""
     user = make_user()
     load(user, user)
-    Warehouse(user.home).publish()
+    publish(Warehouse(user.home), now=user.box.now, keep_count=3)
     user.box.advance(hours=6)
     return user
 
@@ -98,7 +99,7 @@ def test_it_says_what_to_do_and_harms_nothing(ends: dict[str, tuple[Any, Future[
     assert re.search(complaint, said.complaint), said.stderr
     assert good.box.token not in said.stderr
     assert user.published_file.read_bytes() == good.published_file.read_bytes()
-    assert [path.name for path in user.published_file.parent.iterdir()] == ["warehouse.duckdb"]
+    assert sorted(path.name for path in user.published_file.parent.iterdir()) == ["versions", "warehouse.duckdb"]
     if exit_code == USAGE:
         assert (user.home / "warehouse.duckdb").read_bytes() == (good.home / "warehouse.duckdb").read_bytes()
         return

@@ -199,6 +199,41 @@ def test_an_address_to_listen_on_needs_a_port(make_user: Callable[..., Any]) -> 
     assert "'localhost' has no port" in said.complaint
 
 
+def test_publish_lists_versions_and_goes_back(story: _Story, make_user: Callable[..., Any]) -> None:
+    user = make_user()
+    shutil.copytree(story.user.home, user.home)
+    newer, older = json.loads(user.run("publish", "--list", "--json").stdout)
+    assert (newer["is_published"], older["is_published"]) == (True, False)
+    assert newer["as_of"] == user.box.now.isoformat()
+    said = user.run("publish", "--rollback", "--json")
+    assert said.exit_code == 0
+    assert json.loads(said.stdout)["version"] == older["version"]
+    assert user.query("SELECT count(*) FROM marts.fct_mentions") == story.published_by_the_cut_one
+    listed = user.run("publish", "--list").stdout.splitlines()
+    assert [line.split()[:2] for line in listed] == [["version", f"{newer['version']},"], ["published", "version"]]
+    said = user.run("publish", "--rollback")
+    assert said.exit_code == 1
+    assert "No version before the published one is kept" in said.complaint
+    said = user.run("publish", "--parquet")
+    assert said.exit_code == 0
+    schema = json.loads((user.home / "published" / "parquet" / "schema.json").read_text(encoding="utf-8"))
+    counts = {table["name"]: table["row_count"] for table in schema["tables"]}
+    assert counts["fct_mentions"] == len(user.box.mentions(1417))
+    assert all(table["description"] and table["key"] for table in schema["tables"])
+    assert all(column["description"] for table in schema["tables"] for column in table["columns"])
+    assert user.run("publish", "--list", "--rollback").exit_code == 2
+
+
+def test_a_work_file_of_a_later_program_is_refused(story: _Story, make_user: Callable[..., Any]) -> None:
+    user = make_user()
+    shutil.copytree(story.user.home, user.home)
+    with duckdb.connect(user.home / "warehouse.duckdb") as con:
+        con.execute("INSERT INTO history.layout VALUES (99, '9.9', now())")
+    said = user.run("transform")
+    assert said.exit_code == 1
+    assert "has layout 99, written by version 9.9" in said.complaint
+
+
 def test_sql_answers_as_a_table_as_csv_and_as_json(story: _Story) -> None:
     query = "select status, count(*) as n, max(added_at) as newest from mentions group by all order by all"
     rows = json.loads(story.user.run("sql", query, "--json").stdout)
@@ -262,6 +297,8 @@ def test_failing_data_tests_keep_the_last_good_copy(story: _Story, spoiled: tupl
     assert said.exit_code == 4
     assert "nothing was published" in said.complaint
     assert "unique" in said.complaint
+    assert "readers keep the last good copy" in said.complaint
+    assert user.run("publish", "--list").stdout == story.user.run("publish", "--list").stdout
     assert user.published_file.read_bytes() == story.user.published_file.read_bytes()
 
 

@@ -17,9 +17,10 @@ LAYERS = (
     {"pipelines.cli"},
     {"pipelines.flows", "pipelines.doctor", "pipelines.health", "pipelines.progress"},
     {"pipelines.run"},
-    {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile", "pipelines.run_history"},
+    {"pipelines.backfill", "pipelines.probing", "pipelines.publishing", "pipelines.reconcile", "pipelines.run_history"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs", "pipelines.status_text"},
     {"pipelines.source", "pipelines.warehouse"},
+    {"pipelines.migrations"},
     {"pipelines.keeping", "pipelines.stopping"},
     {"pipelines.api", "pipelines.prometheus", "pipelines.settings", "pipelines.tables", "transforms"},
 )

@@ -1,49 +1,20 @@
-"""The warehouse's folder: who may write, what readers see while somebody does, and what a crash leaves."""
+"""The warehouse's folder: who may write, what is opened, and what a crash leaves."""
 
 # ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
 import json
 import os
 import stat
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from pipelines.keeping import DATASET, known_versions
-from pipelines.warehouse import MARTS, Warehouse, WarehouseBusy, WarehouseUnreadable
+from pipelines.publishing import publish
+from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable
 from transforms.contract import contract
-from transforms.selects import STORED_AS
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    made = Warehouse(tmp_path / "home")
-    made.make_folders()
-    return made
-
-
-@pytest.fixture
-def filled(warehouse: Warehouse) -> Warehouse:
-    """Every table of the mention's contract, two mentions with tags, a mart over them, and the loader's own table."""
-    with duckdb.connect(warehouse.file) as con:
-        con.execute(f"CREATE SCHEMA {DATASET}; CREATE SCHEMA {MARTS}")
-        for table in contract("mention").tables:
-            columns = ", ".join(f'"{column.name}" {STORED_AS[column.type]}' for column in table.all_columns)
-            con.execute(f"CREATE TABLE {DATASET}.{table.name} ({columns}, _dlt_load_id VARCHAR)")
-        con.execute(f"""
-            INSERT INTO {DATASET}.mentions BY NAME SELECT '1417' AS account_id, 'm' || n AS unique_id,
-              'hash' || n AS _content_hash, 'ended' AS _dlt_load_id, now() AS _loaded_at FROM range(2) t(n);
-            INSERT INTO {DATASET}.mention_tags BY NAME SELECT account_id, unique_id, 0 AS position, 'tag' AS tag,
-              'ended' AS _dlt_load_id, now() AS _loaded_at FROM {DATASET}.mentions;
-            CREATE TABLE {DATASET}._dlt_loads AS SELECT 'ended' AS load_id, 0 AS status;
-            CREATE VIEW {MARTS}.fct_mentions AS SELECT unique_id FROM {DATASET}.mentions;
-            COMMENT ON VIEW {MARTS}.fct_mentions IS 'One row per mention.';
-        """)
-    return warehouse
-
 
 # --- The writer lock ---
 
@@ -118,91 +89,6 @@ def test_a_damaged_file_is_named(warehouse: Warehouse) -> None:
         pass
 
 
-def test_readers_cannot_write_and_need_no_schema_and_see_utc(filled: Warehouse) -> None:
-    filled.publish()
-    with filled.connect_published() as con:
-        assert con.execute("SELECT count(*) FROM fct_mentions JOIN mentions USING (unique_id)").fetchone() == (2,)
-        assert con.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
-        with pytest.raises(duckdb.Error, match=r"read-only|read only"):
-            con.execute("DELETE FROM mentions")
-
-
-# --- Publishing ---
-
-
-def test_the_copy_has_every_table_and_view_and_none_of_the_loaders(filled: Warehouse) -> None:
-    assert filled.publish() == filled.published_file.stat().st_size
-    with duckdb.connect(filled.published_file, read_only=True) as con:
-        found = con.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
-        assert found == sorted((DATASET, table.name) for table in contract("mention").tables)
-        assert con.execute(f"SELECT count(*) FROM {MARTS}.fct_mentions").fetchone() == (2,)
-    assert stat.S_IMODE(filled.published_file.stat().st_mode) == 0o600
-    assert [path.name for path in filled.published_file.parent.iterdir()] == ["warehouse.duckdb"]
-
-
-def test_the_copy_says_what_its_tables_and_columns_mean(filled: Warehouse) -> None:
-    filled.publish()
-    with filled.connect_published() as con:
-        (table,) = con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'mentions'").fetchone() or ()
-        (view,) = con.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'fct_mentions'").fetchone() or ()
-        (column,) = (
-            con.execute(
-                "SELECT comment FROM duckdb_columns() WHERE table_name = 'mentions' AND column_name = 'unique_id'"
-            ).fetchone()
-            or ()
-        )
-    root = contract("mention").root
-    assert table == root.description
-    assert view == "One row per mention."
-    assert column == next(column.description for column in root.all_columns if column.name == "unique_id")
-
-
-def test_a_reader_keeps_what_it_has_open_and_the_next_sees_the_new(filled: Warehouse) -> None:
-    """Readers are other processes; in one process DuckDB would hand out the open file."""
-    filled.publish()
-    before = filled.published_file.open("rb")
-    old = before.read()
-    with duckdb.connect(filled.file) as con:
-        con.execute(f"DELETE FROM {DATASET}.mentions")
-    filled.publish()
-    before.seek(0)
-    assert before.read() == old
-    before.close()
-    with filled.connect_published() as con:
-        assert con.execute("SELECT count(*) FROM mentions").fetchone() == (0,)
-
-
-def test_a_publish_that_fails_leaves_the_last_copy(filled: Warehouse) -> None:
-    filled.publish()
-    before = filled.published_file.read_bytes()
-    with duckdb.connect(filled.file) as con:
-        con.execute(f"DROP TABLE {DATASET}.mentions")  # the mart's view now leads nowhere
-    with pytest.raises(duckdb.Error):
-        filled.publish()
-    assert filled.published_file.read_bytes() == before
-    filled.file.unlink()
-    with pytest.raises((duckdb.Error, WarehouseUnreadable)):
-        filled.publish()
-    assert filled.published_file.read_bytes() == before
-
-
-def test_what_a_killed_publish_left_is_in_nobodys_way(filled: Warehouse) -> None:
-    """A half-built file, and the log of a database that is no more."""
-    building = filled.published_file.with_suffix(".building")
-    with duckdb.connect(building) as con:
-        con.execute("SET wal_autocheckpoint = '1TB'; CREATE SCHEMA old; CREATE TABLE old.left_over (i int)")
-        log = building.with_name(f"{building.name}.wal")
-        kept, kept_log = building.read_bytes(), log.read_bytes()
-    building.write_bytes(kept)
-    log.write_bytes(kept_log)
-    filled.publish()
-    with filled.connect_published() as con:
-        names = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    assert "left_over" not in names
-    assert "mentions" in names
-    assert [path.name for path in filled.published_file.parent.iterdir()] == ["warehouse.duckdb"]
-
-
 # --- What the loader asks ---
 
 
@@ -268,7 +154,7 @@ def test_a_contract_that_has_grown_since_the_last_load_is_in_nobodys_way(filled:
     with duckdb.connect(filled.file) as con:
         con.execute(f"DROP TABLE {DATASET}.mention_todos; ALTER TABLE {DATASET}.mentions DROP COLUMN status")
     filled.distrust_unfinished_loads()
-    filled.publish()
+    publish(filled, now=datetime.now(UTC), keep_count=1)
     with filled.connect_published() as con:
         assert con.execute("SELECT count(*) FROM mentions").fetchone() == (2,)
 
