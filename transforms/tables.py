@@ -149,7 +149,7 @@ RUNS = (
     Column(
         "kind",
         "text",
-        "What was run: sync, reconcile, backfill, its dry run, replay, transform, publish, rollback. A step is part of its run.",
+        "What was run: the command, such as sync or reconcile, or backfill_dry_run. A step is part of its run.",
         is_required=True,
     ),
     Column("as_of", "timestamp", "The run's clock: what it took for now. Null where it needs none."),

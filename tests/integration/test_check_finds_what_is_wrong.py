@@ -16,6 +16,7 @@ import pytest
 from pipelines.api import reach
 from pipelines.doctor import Finding, check
 from pipelines.doctor.finding import Name
+from pipelines.publishing import publish
 from pipelines.warehouse import Warehouse
 
 Make = Callable[..., Any]
@@ -32,7 +33,7 @@ def well(make_site: Make) -> Any:
     site.sync()
     warehouse = Warehouse(site.home)
     warehouse.mark_tested()
-    warehouse.publish()
+    publish(warehouse, now=datetime.now(UTC), keep_count=3)
     site.home.chmod(0o700)
     return site
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from pipelines import health, run
 from pipelines.api import AuthenticationFailed, ServerFailed, SocialConnect
+from pipelines.publishing import publish
 from pipelines.run_history import forget_published, keep_runs, runs_in_files
 from pipelines.source import STREAMS
 from pipelines.warehouse import Warehouse, WarehouseBusy
@@ -120,7 +121,7 @@ def test_status_is_never_behind(story: Any) -> None:
     now = story.box.now + timedelta(hours=2)
     moments = [health.status(story.settings(), as_of=now)]
     assert moments[0]["published_file"] is None
-    warehouse.publish()
+    publish(warehouse, now=datetime.now(UTC), keep_count=3)
     moments.append(health.status(story.settings(), as_of=now))
     forget_published(warehouse)
     assert runs_in_files(warehouse) == []

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from pipelines import run
 from pipelines.api import AuthenticationFailed, BudgetUsedUp, RequestReport, StopRequested
+from pipelines.publishing import publish
 from pipelines.run_history import (
     GOES_ON,
     endpoint,
@@ -244,7 +245,7 @@ def test_a_kill_between_the_rows_and_the_files_neither_loses_nor_doubles(
     keep(warehouse)
     counts = "SELECT (SELECT count(*) FROM history.runs), (SELECT count(*) FROM history.run_requests)"
     assert rows(warehouse, counts) == [(1, 1)]
-    warehouse.publish()
+    publish(warehouse, now=datetime.now(UTC), keep_count=3)
     with recorded(settings, "transform"):
         pass
     forget_published(warehouse)
@@ -264,7 +265,7 @@ def test_copy_and_files_together_are_never_behind_and_tell_a_run_once(settings: 
         record.add_load(loaded())
         record.published_bytes = 1
     keep(warehouse)
-    warehouse.publish()  # the file is there still
+    publish(warehouse, now=datetime.now(UTC), keep_count=3)  # the file is there still
     with recorded(settings, "sync", as_of=AS_OF + timedelta(hours=1)) as record:
         record.count_request(report())
         record.add_load(loaded(stopped_by=BudgetUsedUp(None, "/me", 1)))
