@@ -197,7 +197,7 @@ def _exported(warehouse: Warehouse) -> str | None:
 
 
 def _told(file: Path) -> tuple[str | None, datetime | None]:
-    """Which version a copy says that it is, and what it is reckoned to; nothing where it is of before there were any."""
+    """Which version a copy says that it is, and what it is reckoned to; nothing where it is of an earlier program."""
     with open_database(file) as con:
         if not has_table(con, MARTS, PUBLISHED_VERSION):
             return None, None
