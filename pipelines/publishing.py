@@ -19,7 +19,7 @@ import yaml
 
 from pipelines.keeping import DATASET, HISTORY, has_table, transaction
 from pipelines.transform import SQL_FOLDER
-from pipelines.warehouse import MARTS, WarehouseUnreadable, described_tables, open_database, signature
+from pipelines.warehouse import MARTS, WarehouseUnreadable, described_tables, open_database
 from transforms.selects import moment, quoted
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def versions(warehouse: Warehouse) -> list[Version]:
     Raises:
         pipelines.warehouse.WarehouseUnreadable: one of them is damaged.
     """
-    published = signature(warehouse.published_file) if warehouse.published_file.exists() else None
+    published = _told(warehouse.published_file)[0] if warehouse.published_file.exists() else None
     return [
-        Version(file, _as_of(file), is_published=signature(file) == published)
+        Version(file, _told(file)[1], is_published=file.stem == published)
         for file in sorted(_versions_folder(warehouse).glob("*.duckdb"), reverse=True)
     ]
 
@@ -136,7 +136,7 @@ def publish(warehouse: Warehouse, *, now: datetime, keep_count: int, exports_par
     place = next((place for place, each in enumerate(before) if each.is_published), 0)
     kept = {name, *(each.name for each in before[place:][: keep_count - 1])}
     _remove_all_but(warehouse, kept, exports=kept | {_exported(warehouse)})
-    return Version(file, _as_of(file), is_published=True)
+    return Version(file, _told(file)[1], is_published=True)
 
 
 def roll_back(warehouse: Warehouse) -> Version:
@@ -196,10 +196,13 @@ def _exported(warehouse: Warehouse) -> str | None:
     return link.readlink().name if link.is_symlink() else None
 
 
-def _as_of(file: Path) -> datetime | None:
+def _told(file: Path) -> tuple[str | None, datetime | None]:
+    """Which version a copy says that it is, and what it is reckoned to; nothing where it is of an earlier program."""
     with open_database(file) as con:
-        row = con.execute(f"SELECT as_of FROM {MARTS}.{PUBLISHED_VERSION}").fetchone()
-    return row[0].astimezone(UTC) if row and row[0] else None
+        if not has_table(con, MARTS, PUBLISHED_VERSION):
+            return None, None
+        row = con.execute(f"SELECT version, as_of FROM {MARTS}.{PUBLISHED_VERSION}").fetchone()
+    return (row[0], row[1].astimezone(UTC) if row[1] else None) if row else (None, None)
 
 
 def _next_name(now: datetime, before: list[Version]) -> str:

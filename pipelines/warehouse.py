@@ -348,7 +348,7 @@ class Warehouse:
 
     def mark_tested(self) -> None:
         """Remembers the work file as it is now: its data tests have just passed."""
-        self._tested_file.write_text(signature(self.file), encoding="utf-8")
+        self._tested_file.write_text(_signature(self.file), encoding="utf-8")
 
     def check_tested(self) -> None:
         """Checks that the work file is as it was when its data tests passed.
@@ -356,7 +356,7 @@ class Warehouse:
         Raises:
             WarehouseUntested: they have failed, or something has been loaded since.
         """
-        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != signature(self.file):
+        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != _signature(self.file):
             raise WarehouseUntested(
                 f"{self.file} has changed since its data tests passed, so nothing was published and readers keep the"
                 " last good copy. Run 'social-warehouse transform' first."
@@ -407,7 +407,7 @@ def open_database(file: Path, *, read_only: bool = True) -> Iterator[duckdb.Duck
         yield con
 
 
-def signature(file: Path) -> str:
+def _signature(file: Path) -> str:
     """What tells one state of a file from another: names of one file have the same, and so has a copy of it."""
     about = file.stat()
     return f"{about.st_size} bytes at {about.st_mtime_ns} ns"
