@@ -21,6 +21,7 @@ from pipelines import health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
+from pipelines.redaction import without_secrets
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
 from pipelines.tables import print_table
 from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
@@ -357,16 +358,20 @@ def _class_in_words(lateness: dict[str, int | None]) -> str:
 @cli.command()
 @click.argument("query")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--allow-files", "allows_files", is_flag=True, help="Let the query read and write other files.")
 @as_json
-def sql(query: str, as_csv: bool, as_json: bool) -> None:
+def sql(query: str, as_csv: bool, allows_files: bool, as_json: bool) -> None:
     """Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
+
+    The query reaches nothing but that copy, unless you allow it files.
 
     \b
     Examples:
       social-warehouse sql "from rpt_response_times limit 10"
       social-warehouse sql "select status, count(*) from mentions group by all" --csv
+      social-warehouse sql "copy fct_mentions to 'mentions.parquet'" --allow-files
     """
-    with Warehouse(read_settings().social_warehouse_home).connect_published() as con:
+    with Warehouse(read_settings().social_warehouse_home).connect_published(allows_files=allows_files) as con:
         frame = con.execute(query).df()
     if as_json:
         click.echo(frame.to_json(orient="records", date_format="iso", date_unit="s"))
@@ -486,8 +491,9 @@ def demo(mentions: int) -> None:
 
     home = read_settings().social_warehouse_home / "demo"
     shutil.rmtree(home, ignore_errors=True)
+    Warehouse(home).make_folders()
     prefect_home = home.resolve() / "prefect"
-    prefect_home.mkdir(parents=True, mode=0o700)
+    prefect_home.mkdir(mode=0o700)
     with Sandbox(mentions=mentions).serve() as server:
         box = server.sandbox
         os.environ |= {
@@ -581,7 +587,7 @@ def _fail_by_kind(error: Exception) -> None:
 
 
 def _fail(error: Exception, exit_code: int) -> None:
-    stderr.print(f"Error: {error}", markup=False, highlight=False)
+    stderr.print(f"Error: {without_secrets(str(error))}", markup=False, highlight=False)
     sys.exit(exit_code)
 
 

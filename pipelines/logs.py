@@ -1,4 +1,7 @@
-"""Where log lines go: a file per day beside the warehouse, warnings on the terminal, and no token in either."""
+"""Where log lines go: a file per day beside the warehouse, warnings on the terminal.
+
+No secret is in them: `pipelines.redaction` takes those out before any handler sees a record.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ def log_to(settings: Settings) -> Iterator[None]:
     )
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if not sys.stderr.isatty() else logging.WARNING)
-    tokens = [token.get_secret_value() for token in settings.social_connect_access_token]
-    formatter = _WithoutTokens(tokens)
+    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
     root = logging.getLogger("pipelines")
     level, propagates = root.level, root.propagate
     root.setLevel(logging.INFO)
@@ -49,19 +52,3 @@ def log_to(settings: Settings) -> Iterator[None]:
         for handler in (file, terminal):
             root.removeHandler(handler)
             handler.close()
-
-
-class _WithoutTokens(logging.Formatter):
-    """The API client scrubs tokens already; this is for what no client sees, such as a traceback's text."""
-
-    converter = staticmethod(time.gmtime)
-
-    def __init__(self, tokens: list[str]) -> None:
-        super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-        self._tokens = tokens
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for token in self._tokens:
-            text = text.replace(token, "***")
-        return text

@@ -113,11 +113,14 @@ class Warehouse:
         return self.home / "personal-data-policy"
 
     def make_folders(self) -> None:
-        """Makes the folders a run needs, for the owner only.
+        """Makes the folders a run needs, for the owner only, and has this process make all its files so from now on.
+
+        The loader, dbt and the database make files of their own, which take no mode.
 
         Raises:
             PermissionError: the home folder cannot be written.
         """
+        os.umask(0o077)
         for folder in (self.home, self.published_file.parent, self.dlt_folder, self.dbt_folder, self.logs_folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -219,14 +222,20 @@ class Warehouse:
             yield con
 
     @contextmanager
-    def connect_published(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect_published(self, *, allows_files: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection to the published copy, in UTC, in which a table needs no schema before its name.
+
+        Args:
+            allows_files: whether statements may read and write other files, attach databases and load extensions.
 
         Raises:
             WarehouseUnreadable: nothing has been published yet, or the file is damaged.
         """
         with _connect(self.published_file, read_only=True) as con:
             con.execute(f"SET search_path = '{MARTS},{DATASET},{HISTORY}'")
+            if not allows_files:
+                con.execute("SET python_enable_replacements = false; SET enable_external_access = false")
+                con.execute("SET lock_configuration = true")
             yield con
 
     @contextmanager

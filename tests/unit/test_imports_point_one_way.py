@@ -21,7 +21,9 @@ LAYERS = (
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
     {"pipelines.source", "pipelines.warehouse"},
     {"pipelines.keeping"},
-    {"pipelines.api", "pipelines.settings", "pipelines.tables", "transforms"},
+    {"pipelines.settings"},
+    {"pipelines.redaction"},
+    {"pipelines.api", "pipelines.tables", "transforms"},
 )
 """From the outermost to the innermost: a part may import parts of later lines only (and its own modules)."""
 ALONE = {
