@@ -56,6 +56,7 @@ OTHER_KEYS = {
     (HISTORY, "reconciliations"): ("reconciled_at", "account_id", "day_start_at", "measure", "segment"),
     (HISTORY, "deletions"): ("account_id", "object", "unique_id", "deleted_at"),
     (HISTORY, "days_read"): ("account_id", "object", "day_start_at"),
+    (HISTORY, "erasures"): ("account_id", "id_hash"),
     (HISTORY, "lateness"): ("loaded_at", "account_id", "at_most_seconds"),
 }
 """Keys of the tables that no contract declares."""

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from pipelines import health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError
+from pipelines.erasure import ErasuresUnreadable, Subject
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
 from pipelines.redaction import without_secrets
@@ -281,6 +282,69 @@ def replay(as_of: datetime | None, streams: Sequence[str] | None, as_json: bool)
     for line in report.drift:
         stdout.print(f"- {line}")
     stdout.print("Next: social-warehouse transform, then social-warehouse publish")
+
+
+@cli.command()
+@click.option("--author", "author_id", metavar="ID", help="Erase whoever has this author_id in mentions, with contact.")
+@click.option("--mention", "mention_id", metavar="UNIQUE_ID", help="Erase this mention.")
+@click.option(
+    "--account", "account_id", metavar="ID", help="In this account only. Default: in every one, later ones too."
+)
+@click.option("--reason", metavar="TEXT", help="Why, for the list history.erasures.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say what it would erase.")
+@click.option("--yes", "is_agreed", is_flag=True, help="Do not ask.")
+@as_of
+@as_json
+def erase(
+    author_id: str | None,
+    mention_id: str | None,
+    account_id: str | None,
+    reason: str | None,
+    is_dry_run: bool,
+    is_agreed: bool,
+    as_of: datetime | None,
+    as_json: bool,
+) -> None:
+    """Takes a person or a mention out of everything under the warehouse's folder, for good, and proves it.
+
+    Rows stay with identifiers of Social Connect, times and counts; names, texts and all else that is personal go.
+    Ends with exit code 1 where something is left, and says where.
+
+    \b
+    Examples:
+      social-warehouse erase --author 2873645510 --dry-run
+      social-warehouse erase --author 2873645510 --reason "request of 3 March" --yes
+      social-warehouse erase --mention 2001_55231 --account 1417 --yes
+    """
+    if (author_id is None) == (mention_id is None):
+        raise click.UsageError("Say whom or what to erase: --author ID or --mention UNIQUE_ID.")
+    settings = read_settings()
+    subject = Subject(author_id, mention_id, account_id)
+    if not (is_dry_run or is_agreed):
+        click.confirm("This cannot be undone. Erase?", abort=True, err=True)
+    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+        report = run.erase(settings, subject, reason=reason, is_dry_run=is_dry_run, as_of=as_of, progress=progress)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        _print_erasure(report)
+    if report.traces:
+        sys.exit(FAILED)
+
+
+def _print_erasure(report: run.ErasureReport) -> None:
+    about = ", ".join(f"{count:,} {table}" for table, count in report.object_counts.items()) or "nothing"
+    lines = [f"about      {about}"]
+    lines += [f"erased     {count:,} rows of {table}" for table, count in report.row_counts.items()]
+    lines += [f"note       {notice}" for notice in report.notices]
+    if report.shared_count:
+        lines.append(f"note       {report.shared_count:,} texts were not looked for: others have them too")
+    if not report.is_dry_run:
+        lines += [f"left       {trace}" for trace in report.traces]
+        looked = f"{report.text_count:,} texts looked for in every file"
+        lines.append(f"proof      {looked}: " + ("see above" if report.traces else "nothing found"))
+    for line in lines:
+        stdout.print(line, markup=False, highlight=False)
 
 
 @cli.command()
@@ -578,6 +642,7 @@ def _fail_by_kind(error: Exception) -> None:
         | ReadingFailed
         | WarehouseUnreadable
         | run.NothingToReplay
+        | ErasuresUnreadable
         | TransformFailed
         | DuckDBError
         | OSError,

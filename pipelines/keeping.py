@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from transforms.lateness import followed_from
 from transforms.selects import STORED_AS, moment, quoted
-from transforms.tables import DAYS_READ, DELETIONS, LATENESS, RECONCILIATIONS, SCHEMA_CHANGES
+from transforms.tables import DAYS_READ, DELETIONS, ERASURES, LATENESS, RECONCILIATIONS, SCHEMA_CHANGES
 from transforms.versions import version_columns
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ def make_history(con: duckdb.DuckDBPyConnection) -> None:
         ("deletions", DELETIONS),
         ("days_read", DAYS_READ),
         ("lateness", LATENESS),
+        ("erasures", ERASURES),
     ):
         make_table(con, f"{HISTORY}.{name}", columns)
 

@@ -54,7 +54,7 @@ def test_an_option_that_sounds_secret_is_one() -> None:
         for name in Settings.model_fields
         if any(word in name for word in ("token", "secret", "password", "key", "webhook", "credential"))
     }
-    assert SECRETS >= sounding - NO_SECRETS
+    assert sounding - NO_SECRETS <= SECRETS
     assert len(SECRETS) >= 4
 
 
@@ -94,7 +94,7 @@ def test_no_logger_says_a_secret(name: str, logger_name: str) -> None:
         logger.error("a message with %s", secret)
         logger.error(f"another with {quote(secret, safe='')} and no arguments")  # noqa: G004 - as careless code writes it
         try:
-            raise ValueError(f"https://user:{secret}@host/")
+            int(f"https://user:{secret}@host/")
         except ValueError:
             logger.exception("it failed")
     finally:
@@ -120,13 +120,13 @@ def test_an_uncaught_error_is_printed_without_the_secret(capsys: pytest.CaptureF
     secret = secret_of("social_connect_client_secret")
     try:
         try:
-            raise RuntimeError(f"inner {secret}")
-        except RuntimeError as inner:
+            int(f"inner {secret}")
+        except ValueError as inner:
             raise OSError(f"outer {secret}") from inner
     except OSError as error:
         sys.excepthook(OSError, error, error.__traceback__)
     said = capsys.readouterr().err
-    assert "inner ***" in said
+    assert "'inner ***'" in said
     assert "outer ***" in said
     assert "s3cret" not in said
 
