@@ -71,7 +71,7 @@ class Found:
         identifiers: account, kind and identifier of everybody and everything that goes; authors as they are stored.
         keys: by object: account and key of each that is about the subject.
         texts: what is to be nowhere afterwards.
-        shared_count: texts that others' objects have too, which therefore prove nothing.
+        shared_count: texts that others' objects have too, or that stay as something else: they prove nothing.
     """
 
     identifiers: frozenset[tuple[str, str, str]]
@@ -100,7 +100,7 @@ def read_erasures(warehouse: Warehouse) -> Erasures | None:
                 return Erasures(warehouse.erasure_key_file.read_text(encoding="ascii"), frozenset(rows))
     raise ErasuresUnreadable(
         f"{warehouse.erasure_key_file} says that people were erased, but {warehouse.file} has no list of them, so they"
-        f" would come back. Restore {warehouse.file}; or, if they may be read again, delete {warehouse.erasure_key_file}."
+        f" would come back. Restore {warehouse.file}; or delete that key, if they may be read again."
     )
 
 
@@ -248,10 +248,11 @@ def _texts(con: duckdb.DuckDBPyConnection, subject: Subject, policy: Policy) -> 
         authors |= {subject.author_id, policy.stored_text(subject.author_id)}
     names: set[str] = set()
     others: set[str] = set()
+    staying: set[str] = set()
     tables = list(_tables_of_people(con))
     for declared, table in tables:
         for column in table.all_columns:
-            if not column.personal or column.type != "text":
+            if column.type != "text":
                 continue
             is_name = column.name in NAMES.get(table.name, ())
             where = _is_about(declared, table)
@@ -262,12 +263,14 @@ def _texts(con: duckdb.DuckDBPyConnection, subject: Subject, policy: Policy) -> 
             value = quoted(column.name)
             query = f"SELECT DISTINCT {value} FROM {DATASET}.{table.name} WHERE length({value}) >= {SHORTEST_TEXT}"
             values = {text for (text,) in con.execute(f"{query} AND {where}").fetchall()}
-            if is_name:
+            if not column.personal:  # such as a case's identifier, which is its message's identifier too
+                staying |= values
+            elif is_name:
                 names |= values
             else:
                 others |= values
     looked_for = (names | others) - authors
-    shared = _shared(con, tables, looked_for)
+    shared = _shared(con, tables, looked_for) | (looked_for & staying)
     anywhere = {
         text for text in looked_for - shared if (text in names and not text.isalpha()) or len(text) >= SHORTEST_SENTENCE
     }
