@@ -51,7 +51,7 @@ class Person:
             case
             for case in cases
             if self._is_named(case["case"])
-            or (case["contact"] or {}).get("id") == self.contact["id"]
+            or (case.get("contact") or {}).get("id") == self.contact["id"]
             or any(each["unique_id"] in own or self._is_named(each) for each in case["linked_mentions"])
         ]
         posts = [
