@@ -80,7 +80,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        f"Looked for in the environment, then in `.env`, then in `{TOML_FILE}`. Names are the same everywhere.",
+        "Looked for in the environment, then in the folder of SOCIAL_WAREHOUSE_SECRETS_DIR, then in `.env`, then in"
+        f" `{TOML_FILE}`. Names are the same everywhere.",
         "",
         "| name | meaning | default |",
         "| --- | --- | --- |",
@@ -92,6 +93,8 @@ def settings_page() -> str:
         "",
         "A token is never printed or logged: messages name the option, not its value. What is set is not stored;",
         "access tokens that were renewed lie in `api/tokens.json` in the warehouse's folder, for its owner only.",
+        "",
+        "A file that holds a secret and can be read by others is refused: [security](security.md).",
         "",
         f"`social-warehouse init` makes a `{TOML_FILE}` to fill in, readable by its owner only.",
         "",
