@@ -80,8 +80,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Looked for in the environment, then in the folder of SOCIAL_WAREHOUSE_SECRETS_DIR, then in `.env`, then in"
-        f" `{TOML_FILE}`. Names are the same everywhere.",
+        "Looked for in the environment, then in the folder of secrets (SOCIAL_WAREHOUSE_SECRETS_DIR), then in `.env`,",
+        f"then in `{TOML_FILE}`. Names are the same everywhere.",
         "",
         "| name | meaning | default |",
         "| --- | --- | --- |",

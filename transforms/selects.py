@@ -158,7 +158,7 @@ def quoted(name: str) -> str:
 
 
 def _shape(node: Node) -> str:
-    return _literal(json.dumps(_typed_shape(node, is_element=True)))
+    return literal(json.dumps(_typed_shape(node, is_element=True)))
 
 
 def _typed_shape(node: Node, *, is_element: bool = False) -> object:
@@ -215,7 +215,7 @@ def _with_insides(table: Table, elements: str) -> str:
     if not shapes:
         return elements
     insides = ", ".join(
-        f"json_transform({_member('e', path)}, {_literal(json.dumps(shape))}) AS {_inside_of(path)}"
+        f"json_transform({_member('e', path)}, {literal(json.dumps(shape))}) AS {_inside_of(path)}"
         for path, shape in shapes.items()
     )
     return (
@@ -289,14 +289,15 @@ def _inside(whole: str, path: tuple[str, ...], kind: Type) -> str:
 
 
 def _pointer(path: tuple[str, ...]) -> str:
-    return _literal("".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in path))
+    return literal("".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in path))
 
 
 def _member(struct: str, path: tuple[str, ...]) -> str:
     return ".".join((struct, *(quoted(name) for name in path)))
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A text as the database takes any."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -387,4 +388,4 @@ def _masked_inside(node: Nested | Whole, whole: str, path: tuple[str, ...], poli
 
 
 def _struct(members: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{_literal(name)}: {value}" for name, value in members.items()) + "}" if members else "NULL"
+    return "{" + ", ".join(f"{literal(name)}: {value}" for name, value in members.items()) + "}" if members else "NULL"

@@ -85,7 +85,7 @@ def test_the_whole_way_from_the_api_to_a_reader(
     outside = tmp_path / "somewhere" / "to start from"
     outside.mkdir(parents=True)
     monkeypatch.chdir(outside)
-    site = make_site(mentions=60).with_home(tmp_path / 'it\'s; a "home" $(with) {{ a name }}')
+    site = make_site(mentions=60).with_home(tmp_path / "a home; $(with) `a` name")
     given_to = make_hostile(site, list(HOSTILE))
     run.sync(site.settings(), as_of=site.box.now)
     assert_lands_as_it_is(site, given_to)
