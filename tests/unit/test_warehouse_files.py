@@ -127,6 +127,65 @@ def test_readers_cannot_write_and_need_no_schema_and_see_utc(filled: Warehouse) 
             con.execute("DELETE FROM mentions")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY mentions TO '{outside}'",
+        "FROM read_csv('{secret}')",
+        "FROM '{secret}'",
+        "SELECT content FROM read_text('{secret}')",
+        "FROM glob('{folder}/*')",
+        "ATTACH '{outside}' AS other",
+        "EXPORT DATABASE '{outside}'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "FROM frame",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET python_enable_replacements = true",
+        "SET temp_directory = '{folder}'",
+    ],
+)
+def test_a_query_of_a_reader_reaches_nothing_but_the_copy(filled: Warehouse, tmp_path: Path, query: str) -> None:
+    filled.publish()
+    outside, secret = tmp_path / "outside", tmp_path / "secret.csv"
+    secret.write_text("a\nsecret\n", encoding="utf-8")
+    frame = pa.table({"a": ["secret"]})
+    with filled.connect_published() as con, pytest.raises(duckdb.Error):
+        con.execute(query.format(outside=outside, secret=secret, folder=tmp_path)).fetchall()
+    assert not outside.exists()
+    assert frame.num_rows == 1
+
+
+def test_a_reader_who_allows_it_may_copy_rows_out(filled: Warehouse, tmp_path: Path) -> None:
+    filled.publish()
+    file = tmp_path / "mentions.parquet"
+    with filled.connect_published(allows_files=True) as con:
+        con.execute(f"COPY mentions TO '{file}'")
+        assert con.execute(f"SELECT count(*) FROM '{file}'").fetchone() == (2,)
+        with pytest.raises(duckdb.Error, match=r"read-only|read only"):
+            con.execute("DELETE FROM mentions")
+
+
+def test_compacting_keeps_every_row_and_no_byte_of_what_was_deleted(filled: Warehouse) -> None:
+    with filled.writing("a test") as con:
+        con.execute(f"UPDATE {DATASET}.mentions SET author_name = 'Quagga Zwaluwstaart the ' || unique_id")
+        con.execute("CHECKPOINT")
+        con.execute(f"UPDATE {DATASET}.mentions SET author_name = NULL")
+        before = con.execute(f"FROM {DATASET}.mentions ORDER BY unique_id").fetchall()
+    assert b"Quagga Zwaluwstaart" in filled.file.read_bytes(), "else this would show nothing"
+    filled.compact()
+    assert b"Zwaluwstaart" not in filled.file.read_bytes()
+    with filled.connect() as con:
+        assert con.execute(f"FROM {DATASET}.mentions ORDER BY unique_id").fetchall() == before
+        assert con.execute(f"SELECT count(*) FROM {MARTS}.fct_mentions").fetchone() == (2,)
+        (comment,) = con.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'fct_mentions'").fetchone() or (
+            "",
+        )
+    assert comment == "One row per mention."
+    assert sorted(path.name for path in filled.home.glob("warehouse*")) == ["warehouse.duckdb"]
+
+
 # --- Publishing ---
 
 
