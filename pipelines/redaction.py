@@ -71,7 +71,7 @@ def _record_without_secrets(*arguments: Any, **options: Any) -> logging.LogRecor
     record = _make_record(*arguments, **options)
     try:
         message = record.getMessage()
-    except (TypeError, ValueError):  # arguments that do not fit: the handler that formats it says so
+    except Exception:  # noqa: BLE001 - arguments that do not fit: the handler that formats it says so
         message = f"{record.msg} {record.args}"
     # A record without secrets stays as it is: some formatters want the arguments.
     if (clean := without_secrets(message)) != message:

@@ -79,27 +79,31 @@ def assert_lands_as_it_is(site: Any, given_to: dict[str, str]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # what dbt's imports raise is not ours to mend
+@pytest.mark.parametrize("goes_on", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_whole_way_from_the_api_to_a_reader(
-    make_site: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_site: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, goes_on: bool
 ) -> None:
     outside = tmp_path / "somewhere" / "to start from"
     outside.mkdir(parents=True)
     monkeypatch.chdir(outside)
     site = make_site(mentions=60).with_home(tmp_path / "a home; $(with) `a` name")
     given_to = make_hostile(site, list(HOSTILE))
-    run.sync(site.settings(), as_of=site.box.now)
+    site.sync()
     assert_lands_as_it_is(site, given_to)
-    with duckdb.connect(site.home / "published" / "warehouse.duckdb", read_only=True) as con:
-        authors = con.execute(
-            "SELECT unique_id, author_id FROM marts.fct_mentions WHERE unique_id IN (SELECT unnest($1))",
-            [list(given_to)],
-        ).fetchall()
-    assert dict(authors) == given_to
     assert health.status(site.settings())
     run.replay(site.settings(), as_of=site.box.now)
     assert_lands_as_it_is(site, given_to)
-    run.erase(site.settings(), run.erasure.Subject(author_id=HOSTILE[0]), reason=HOSTILE[1], as_of=site.box.now)
-    assert site.one("SELECT count(*) FROM mentions WHERE author_name = ?", HOSTILE[0]) == 0
+    if goes_on:
+        site.transform()
+        run.publish(site.settings())
+        with duckdb.connect(site.home / "published" / "warehouse.duckdb", read_only=True) as con:
+            authors = con.execute(
+                "SELECT unique_id, author_id FROM marts.fct_mentions WHERE unique_id IN (SELECT unnest($1))",
+                [list(given_to)],
+            ).fetchall()
+        assert dict(authors) == given_to
+        run.erase(site.settings(), run.erasure.Subject(author_id=HOSTILE[0]), reason=HOSTILE[1], as_of=site.box.now)
+        assert site.one("SELECT count(*) FROM mentions WHERE author_name = ?", HOSTILE[0]) == 0
     assert list(outside.iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} == {"somewhere", site.home.name}
     assert list(tmp_path.rglob("*hostile*")) == []

@@ -181,6 +181,7 @@ def test_a_person_is_nowhere_and_does_not_come_back(make_site: Make, mode: str) 
     assert site.one("SELECT count(*) FROM mentions WHERE unique_id = ? AND message_content IS NOT NULL", mention) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_mention_is_nowhere_and_its_author_s_others_stay(make_site: Make) -> None:
     site = make_site(is_synced=True)
