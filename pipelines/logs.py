@@ -34,8 +34,7 @@ def log_to(settings: Settings) -> Iterator[None]:
     )
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if not sys.stderr.isatty() else logging.WARNING)
-    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
+    formatter = _OneLine("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     root = logging.getLogger("pipelines")
     level, propagates = root.level, root.propagate
     root.setLevel(logging.INFO)
@@ -52,3 +51,13 @@ def log_to(settings: Settings) -> Iterator[None]:
         for handler in (file, terminal):
             root.removeHandler(handler)
             handler.close()
+
+
+class _OneLine(logging.Formatter):
+    """A name that the API gave may hold line breaks and escape codes; a log line is one line, and moves no cursor."""
+
+    converter = staticmethod(time.gmtime)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class fixes the name
+        record.message = "".join(each if each.isprintable() else repr(each)[1:-1] for each in record.message)
+        return super().formatMessage(record)

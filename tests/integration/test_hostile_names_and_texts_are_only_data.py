@@ -90,12 +90,12 @@ def test_the_whole_way_from_the_api_to_a_reader(
     given_to = make_hostile(site, list(HOSTILE))
     site.sync()
     assert_lands_as_it_is(site, given_to)
-    assert health.status(site.settings())
     run.replay(site.settings(), as_of=site.box.now)
     assert_lands_as_it_is(site, given_to)
     if goes_on:
         site.transform()
         run.publish(site.settings())
+        assert health.status(site.settings())
         with duckdb.connect(site.home / "published" / "warehouse.duckdb", read_only=True) as con:
             authors = con.execute(
                 "SELECT unique_id, author_id FROM marts.fct_mentions WHERE unique_id IN (SELECT unnest($1))",

@@ -6,12 +6,14 @@ import sys
 import typing
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from pydantic import BaseModel, SecretStr
 
 from pipelines import redaction
+from pipelines.logs import log_to
 from pipelines.redaction import keep_secret, secrets_of, without_secrets
 from pipelines.settings import SECRETS, Settings, read_settings
 
@@ -143,3 +145,11 @@ def test_a_warning_is_shown_without_the_secret(monkeypatch: pytest.MonkeyPatch) 
 def test_a_word_is_no_secret() -> None:
     keep_secret(read_settings(social_connect_access_token="test, longer-test-token"))
     assert without_secrets("a test of a longer-test-token") == "a test of a ***"
+
+
+def test_a_name_with_line_breaks_and_escape_codes_makes_one_line(tmp_path: Path) -> None:
+    with log_to(read_settings(social_warehouse_home=tmp_path / "home")):
+        logging.getLogger("pipelines.run").warning("unknown field %s", "a\n2026-01-01 ERROR forged\x1b[2J\u202e é 🇧🇪")
+    (file,) = (tmp_path / "home" / "logs").iterdir()
+    (line,) = file.read_text(encoding="utf-8").splitlines()
+    assert line.endswith(r"WARNING pipelines.run: unknown field a\n2026-01-01 ERROR forged\x1b[2J\u202e é 🇧🇪")
