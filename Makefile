@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SQL := sql/models sql/analyses sql/tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow soak lint bench docs lock clean
+.PHONY: help setup demo test test-slow soak lint audit bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: setup ## style and types, of the SQL too
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 $(SQL)
 	grep -rL --include='*.sql' '{%-* for ' $(SQL) | xargs $(BIN)/sqlfluff lint --processes 2 --rules LT02 --exclude-rules ''
+
+audit: setup ## look the locked packages up among known vulnerabilities, where the package index tells them
+	PYTHON=$(BIN)/python .ci/audit
 
 bench: setup ## how fast flattening and loading are, beside dlt and DuckDB alone
 	$(BIN)/python benchmarks/flatten_load.py

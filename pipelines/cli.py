@@ -19,9 +19,11 @@ from rich.console import Console
 
 from pipelines import doctor, health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError, StopRequested
+from pipelines.erasure import ErasuresUnreadable, Subject
 from pipelines.logs import log_to
 from pipelines.progress import progress_on
 from pipelines.publishing import NothingToRollBackTo, versions
+from pipelines.redaction import without_secrets
 from pipelines.run_history import recorded
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
 from pipelines.status_text import print_status
@@ -320,6 +322,69 @@ def replay(as_of: datetime | None, streams: Sequence[str] | None, as_json: bool)
 
 
 @cli.command()
+@click.option("--author", "author_id", metavar="ID", help="Erase whoever has this author_id in mentions, with contact.")
+@click.option("--mention", "mention_id", metavar="UNIQUE_ID", help="Erase this mention.")
+@click.option(
+    "--account", "account_id", metavar="ID", help="In this account only. Default: in every one, later ones too."
+)
+@click.option("--reason", metavar="TEXT", help="Why, for the list history.erasures.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say what it would erase.")
+@click.option("--yes", "is_agreed", is_flag=True, help="Do not ask.")
+@as_of
+@as_json
+def erase(
+    author_id: str | None,
+    mention_id: str | None,
+    account_id: str | None,
+    reason: str | None,
+    is_dry_run: bool,
+    is_agreed: bool,
+    as_of: datetime | None,
+    as_json: bool,
+) -> None:
+    """Takes a person or a mention out of everything under the warehouse's folder, for good, and proves it.
+
+    Rows stay with identifiers of Social Connect, times and counts; names, texts and all else that is personal go.
+    Ends with exit code 1 where something is left, and says where.
+
+    \b
+    Examples:
+      social-warehouse erase --author 2873645510 --dry-run
+      social-warehouse erase --author 2873645510 --reason "request of 3 March" --yes
+      social-warehouse erase --mention 2001_55231 --account 1417 --yes
+    """
+    if (author_id is None) == (mention_id is None):
+        raise click.UsageError("Say whom or what to erase: --author ID or --mention UNIQUE_ID.")
+    settings = read_settings()
+    subject = Subject(author_id, mention_id, account_id)
+    if not (is_dry_run or is_agreed):
+        click.confirm("This cannot be undone. Erase?", abort=True, err=True)
+    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+        report = run.erase(settings, subject, reason=reason, is_dry_run=is_dry_run, as_of=as_of, progress=progress)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        _print_erasure(report)
+    if report.traces:
+        sys.exit(FAILED)
+
+
+def _print_erasure(report: run.ErasureReport) -> None:
+    about = ", ".join(f"{count:,} {table}" for table, count in report.object_counts.items()) or "nothing"
+    lines = [f"about      {about}"]
+    lines += [f"erased     {count:,} rows of {table}" for table, count in report.row_counts.items()]
+    lines += [f"note       {notice}" for notice in report.notices]
+    if report.shared_count:
+        lines.append(f"note       {report.shared_count:,} texts were not looked for: others have them too")
+    if not report.is_dry_run:
+        lines += [f"left       {trace}" for trace in report.traces]
+        looked = f"{report.text_count:,} texts looked for in every file"
+        lines.append(f"proof      {looked}: " + ("see above" if report.traces else "nothing found"))
+    for line in lines:
+        stdout.print(line, markup=False, highlight=False)
+
+
+@cli.command()
 @as_of
 @as_json
 def transform(as_of: datetime | None, as_json: bool) -> None:
@@ -442,16 +507,20 @@ def metrics(listen: tuple[str, int] | None) -> None:
 @cli.command()
 @click.argument("query")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--allow-files", "allows_files", is_flag=True, help="Let the query read and write other files.")
 @as_json
-def sql(query: str, as_csv: bool, as_json: bool) -> None:
+def sql(query: str, as_csv: bool, allows_files: bool, as_json: bool) -> None:
     """Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
+
+    The query reaches nothing but that copy, unless you allow it files.
 
     \b
     Examples:
       social-warehouse sql "from rpt_response_times limit 10"
       social-warehouse sql "select status, count(*) from mentions group by all" --csv
+      social-warehouse sql "copy fct_mentions to 'mentions.parquet'" --allow-files
     """
-    with Warehouse(read_settings().social_warehouse_home).connect_published() as con:
+    with Warehouse(read_settings().social_warehouse_home).connect_published(allows_files=allows_files) as con:
         frame = con.execute(query).df()
     if as_json:
         click.echo(frame.to_json(orient="records", date_format="iso", date_unit="s"))
@@ -571,8 +640,9 @@ def demo(mentions: int) -> None:
 
     home = read_settings().social_warehouse_home / "demo"
     shutil.rmtree(home, ignore_errors=True)
+    Warehouse(home).make_folders()
     prefect_home = home.resolve() / "prefect"
-    prefect_home.mkdir(parents=True, mode=0o700)
+    prefect_home.mkdir(mode=0o700)
     with Sandbox(mentions=mentions).serve() as server:
         box = server.sandbox
         os.environ |= {
@@ -661,6 +731,7 @@ def _fail_by_kind(error: Exception) -> None:
         | WarehouseUnreadable
         | run.NothingToReplay
         | NothingToRollBackTo
+        | ErasuresUnreadable
         | TransformFailed
         | DuckDBError
         | OSError,
@@ -670,7 +741,7 @@ def _fail_by_kind(error: Exception) -> None:
 
 
 def _fail(error: Exception, exit_code: int) -> None:
-    stderr.print(f"Error: {error}", markup=False, highlight=False)
+    stderr.print(f"Error: {without_secrets(str(error))}", markup=False, highlight=False)
     sys.exit(exit_code)
 
 

@@ -19,13 +19,14 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
 from prefect import flow, task
 from prefect import serve as serve_deployments
 from prefect.artifacts import create_markdown_artifact
+from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
 from pipelines import run
 from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed
 from pipelines.run_history import recorded
-from pipelines.settings import read_settings
+from pipelines.settings import SettingsInvalid, read_settings
 from pipelines.warehouse import WarehouseBusy
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.tasks import Task
 
+    from pipelines.settings import Settings
     from pipelines.transform import TransformReport
 
 PASSING = (TransportFailed, ServerFailed, ResponseUnreadable, WarehouseBusy)
@@ -42,6 +44,26 @@ The client has retried for seconds already; anything else would only fail again.
 """
 
 
+def _settings() -> Settings:
+    """The settings, with the token of the Prefect Secret block that they name, where they name one.
+
+    Raises:
+        SettingsInvalid: there is no such block, or an option cannot be read.
+    """
+    settings = read_settings()
+    if (name := settings.social_warehouse_prefect_secret) is None:
+        return settings
+    try:
+        # The methods of a block run in whichever way the caller does.
+        block = cast("Secret[str]", Secret.load(name))
+    except ValueError as error:
+        raise SettingsInvalid(
+            f"SOCIAL_WAREHOUSE_PREFECT_SECRET is {name!r}, which cannot be loaded: {error} It wants the name of a"
+            " Secret block that this Prefect server has."
+        ) from None
+    return read_settings(social_connect_access_token=block.get())
+
+
 def _is_passing(_task: Task[Any, Any], _task_run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), PASSING)
 
@@ -49,19 +71,19 @@ def _is_passing(_task: Task[Any, Any], _task_run: TaskRun, state: State[Any]) ->
 @task(retries=2, retry_delay_seconds=[60, 300], retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
 def extract_and_load(as_of: datetime, stream_names: list[str] | None) -> run.Extraction:
     """Reads the API and loads the tables. Safe to repeat: cursors move only with their rows."""
-    return run.extract_and_load(read_settings(), as_of=as_of, stream_names=stream_names)
+    return run.extract_and_load(_settings(), as_of=as_of, stream_names=stream_names)
 
 
 @task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
 def transform_and_test(as_of: datetime) -> TransformReport:
     """Builds and tests the models. Safe to repeat: they are rebuilt from the tables."""
-    return run.transform(read_settings(), as_of=as_of)
+    return run.transform(_settings(), as_of=as_of)
 
 
 @task(retries=2, retry_delay_seconds=60, retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
 def publish() -> int:
     """Swaps in the new published copy. Safe to repeat: it is replaced as a whole."""
-    return run.publish(read_settings()).byte_count
+    return run.publish(_settings()).byte_count
 
 
 @flow(name="sync")
@@ -93,7 +115,7 @@ def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -
 @task(retries=2, retry_delay_seconds=[60, 300], retry_condition_fn=_is_passing, cache_policy=NO_CACHE)
 def compare_and_read_again(as_of: datetime) -> run.ReconcileReport:
     """Compares with the API's counts and reads what differs. Safe to repeat: what is in step by then is left alone."""
-    return run.reconcile(read_settings(), as_of=as_of)
+    return run.reconcile(_settings(), as_of=as_of)
 
 
 @flow(name="reconcile")

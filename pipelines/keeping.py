@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from transforms.lateness import followed_from
-from transforms.selects import STORED_AS, moment, quoted
+from transforms.selects import STORED_AS, literal, moment, quoted
 from transforms.tables import (
     DAYS_READ,
     DELETIONS,
+    ERASURES,
     LATENESS,
     LAYOUTS,
     RECONCILIATIONS,
@@ -147,9 +148,9 @@ def keep_payloads(con: duckdb.DuckDBPyConnection, contract: Contract, file: Path
     table = f"{RAW}.{contract.root.name}"
     key = ", ".join(quoted(name) for name in contract.root.object_key)
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {RAW}")
-    con.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM '{file}' LIMIT 0")
-    con.execute(f"DELETE FROM {table} WHERE ({key}) IN (SELECT ({key}) FROM '{file}')")
-    con.execute(f"INSERT INTO {table} BY NAME FROM '{file}'")
+    con.execute(f"CREATE TABLE IF NOT EXISTS {table} AS FROM {literal(str(file))} LIMIT 0")
+    con.execute(f"DELETE FROM {table} WHERE ({key}) IN (SELECT ({key}) FROM {literal(str(file))})")
+    con.execute(f"INSERT INTO {table} BY NAME FROM {literal(str(file))}")
 
 
 def keep_versions(
@@ -170,13 +171,13 @@ def keep_versions(
     accounts = "account_id IN (SELECT unnest($account_ids))"
     con.execute(
         f"UPDATE {name} SET valid_to = {moment(seen_at)} WHERE valid_to IS NULL AND {accounts}"
-        f" AND _version_hash NOT IN (SELECT _version_hash FROM '{file}')",
+        f" AND _version_hash NOT IN (SELECT _version_hash FROM {literal(str(file))})",
         {"account_ids": list(account_ids)},
     )
     # Of two runs as of the same time the later counts.
     con.execute(f"DELETE FROM {name} WHERE valid_from = valid_to")
     con.execute(
-        f"INSERT INTO {name} BY NAME SELECT *, {moment(seen_at)} AS valid_from FROM '{file}'"
+        f"INSERT INTO {name} BY NAME SELECT *, {moment(seen_at)} AS valid_from FROM {literal(str(file))}"
         f" WHERE _version_hash NOT IN (SELECT _version_hash FROM {name} WHERE valid_to IS NULL)"
     )
 
@@ -207,6 +208,7 @@ def make_history(con: duckdb.DuckDBPyConnection) -> None:
         ("run_streams", RUN_STREAMS),
         ("run_requests", RUN_REQUESTS),
         ("layout", LAYOUTS),
+        ("erasures", ERASURES),
     ):
         make_table(con, f"{HISTORY}.{name}", columns)
 

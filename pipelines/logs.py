@@ -1,4 +1,7 @@
-"""Where log lines go: a file per day beside the warehouse, warnings on the terminal, and no token in either."""
+"""Where log lines go: a file per day beside the warehouse, warnings on the terminal.
+
+No secret is in them: `pipelines.redaction` takes those out before any handler sees a record.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,7 @@ def log_to(settings: Settings) -> Iterator[None]:
     )
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if not sys.stderr.isatty() else logging.WARNING)
-    tokens = [token.get_secret_value() for token in settings.social_connect_access_token]
-    formatter = _WithoutTokens(tokens)
+    formatter = _OneLine("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     root = logging.getLogger("pipelines")
     level, propagates = root.level, root.propagate
     root.setLevel(logging.INFO)
@@ -51,17 +53,11 @@ def log_to(settings: Settings) -> Iterator[None]:
             handler.close()
 
 
-class _WithoutTokens(logging.Formatter):
-    """The API client scrubs tokens already; this is for what no client sees, such as a traceback's text."""
+class _OneLine(logging.Formatter):
+    """A name that the API gave may hold line breaks and escape codes; a log line is one line, and moves no cursor."""
 
     converter = staticmethod(time.gmtime)
 
-    def __init__(self, tokens: list[str]) -> None:
-        super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-        self._tokens = tokens
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for token in self._tokens:
-            text = text.replace(token, "***")
-        return text
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class fixes the name
+        record.message = "".join(each if each.isprintable() else repr(each)[1:-1] for each in record.message)
+        return super().formatMessage(record)

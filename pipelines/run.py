@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from pipelines import publishing
+from pipelines import erasure, publishing
 from pipelines.api import NotSent, Renewal, SocialConnect
 from pipelines.keeping import (
     forget_payloads,
@@ -36,6 +36,7 @@ from pipelines.source.reading import ids_in
 from pipelines.source.streams import FACETS
 from pipelines.source.windows import Window
 from pipelines.stopping import Stop
+from pipelines.traces import find as find_traces
 from pipelines.warehouse import Warehouse
 from transforms.personal_data import Mode, Policy
 
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
 
     from pipelines.api import Page, RequestReport
     from pipelines.backfill import Estimate, Outcome
+    from pipelines.erasure import Subject
     from pipelines.load import LoadReport
     from pipelines.reconcile import AccountReconciliation
     from pipelines.settings import Settings
+    from pipelines.traces import Trace
     from pipelines.transform import TransformReport
 
 logger = logging.getLogger(__name__)
@@ -503,6 +506,99 @@ def backfill(
         )
 
 
+@dataclass(frozen=True)
+class ErasureReport:
+    """What was found about a person or a mention, what was taken out, and where something of it is left.
+
+    Attributes:
+        object_counts: objects that are about the subject, by table.
+        row_counts: rows that had something taken out, by table.
+        text_count: how many texts (identifiers, names, messages) were then looked for.
+        shared_count: how many were not, since others have them too.
+        traces: where one of them is still.
+        notices: what else was done, or is to be done.
+        is_dry_run: nothing was changed, nor looked for.
+    """
+
+    object_counts: dict[str, int]
+    row_counts: dict[str, int]
+    text_count: int
+    shared_count: int
+    traces: tuple[Trace, ...]
+    notices: tuple[str, ...]
+    is_dry_run: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values, for scripts."""
+        return vars(self) | {"traces": [vars(trace) for trace in self.traces]}
+
+
+def erase(
+    settings: Settings,
+    subject: Subject,
+    *,
+    reason: str | None = None,
+    is_dry_run: bool = False,
+    as_of: datetime | None = None,
+    progress: Progress | None = None,
+) -> ErasureReport:
+    """Takes a person or a mention out of everything under the home, keeps it out, and looks whether anything is left.
+
+    Then the models are built anew from what is left, tested and published.
+
+    Args:
+        settings: the options.
+        subject: whom or what.
+        reason: why, for the list of erasures.
+        is_dry_run: whether only to say what it would be.
+        as_of: the run's clock, UTC; now when not given.
+        progress: is told how it goes.
+
+    Raises:
+        SettingsInvalid: another personal data policy than the warehouse was made with.
+        pipelines.warehouse.WarehouseBusy: another run or a backfill is going on, or something else writes for long.
+        pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
+        pipelines.transform.TestsFailed: the tables and payloads are done, but what readers open is the former copy. Run
+            it again once the tests pass.
+    """
+    from pipelines.load import make_pipeline, recover  # noqa: PLC0415 - see there
+
+    progress = progress or Silent()
+    as_of = (as_of or datetime.now(UTC)).astimezone(UTC)
+    warehouse = open_warehouse(settings)
+    notices = []
+    with recorded(settings, "erase", as_of=as_of), warehouse.backfill_lock(), warehouse.run_lock("an erasure"):
+        progress.step("look up")
+        policy = _agreed_policy(settings, warehouse)
+        with warehouse.writer_lock("the start of an erasure", timeout_seconds=LOCK_WAIT_SECONDS):
+            with warehouse.connect():
+                pass  # says clearly that there is nothing to erase from
+            if not is_dry_run:
+                recover(make_pipeline(warehouse), warehouse)
+        with warehouse.writing("an erasure", timeout_seconds=LOCK_WAIT_SECONDS) as con:
+            found = erasure.find(con, subject, policy)
+            row_counts: dict[str, int] = {}
+            if not is_dry_run:
+                progress.step("erase")
+                row_counts = erasure.erase(con, warehouse, subject, found, policy, reason=reason, at=as_of)
+        if is_dry_run:
+            return ErasureReport(found.object_counts, {}, len(found.texts), found.shared_count, (), (), is_dry_run)
+        with warehouse.writer_lock("an erasure", timeout_seconds=LOCK_WAIT_SECONDS):
+            warehouse.compact()
+            notices += warehouse.forget_leftovers()
+        progress.step("transform and test")
+        transform(settings, as_of=as_of)
+        progress.step("publish")
+        publish(settings)
+        with warehouse.writer_lock("an erasure", timeout_seconds=LOCK_WAIT_SECONDS):
+            publishing.forget_versions(warehouse)
+        progress.step("look for what is left")
+        traces = tuple(find_traces(warehouse, found.texts))
+    return ErasureReport(
+        found.object_counts, row_counts, len(found.texts), found.shared_count, traces, tuple(notices), is_dry_run
+    )
+
+
 class NothingToReplay(Exception):
     """The warehouse holds no raw payloads."""
 
@@ -676,7 +772,14 @@ def _agreed_policy(settings: Settings, warehouse: Warehouse) -> Policy:
     if has_begun and made_with not in {"", policy.fingerprint}:
         raise SettingsInvalid(_other_policy(warehouse, policy, made_with))
     warehouse.policy_file.write_text(policy.fingerprint, encoding="utf-8")
-    return policy
+    return _with_erasures(policy, warehouse)
+
+
+def _with_erasures(policy: Policy, warehouse: Warehouse) -> Policy:
+    if not warehouse.erasure_key_file.exists():
+        return policy
+    with warehouse.writer_lock("the start of a run", timeout_seconds=LOCK_WAIT_SECONDS):
+        return replace(policy, erasures=erasure.read_erasures(warehouse))
 
 
 def _other_policy(warehouse: Warehouse, policy: Policy, made_with: str) -> str:

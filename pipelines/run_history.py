@@ -26,11 +26,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from filelock import FileLock, Timeout
-from pydantic import SecretStr
 
 from pipelines.api import BudgetUsedUp, NotSent, StopRequested
 from pipelines.api.sharing import SharedFile
 from pipelines.keeping import HISTORY, has_table, make_history, transaction
+from pipelines.redaction import without_secrets
 from pipelines.source import STREAMS
 from pipelines.source.streams import FACETS
 from pipelines.transform import TestsFailed
@@ -424,16 +424,7 @@ def _one_line(stop: BaseException, settings: Settings) -> str:
     text = " ".join(str(stop).split())
     if not is_ours:
         text = f"{kind.__name__}: {text}" if text else kind.__name__
-    for secret in sorted(_secrets(settings), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text[:MOST_ERROR_CHARACTERS]
-
-
-def _secrets(settings: Settings) -> Iterator[str]:
-    for _, option in settings:
-        for value in option if isinstance(option, tuple) else (option,):
-            if isinstance(value, SecretStr) and value.get_secret_value():
-                yield value.get_secret_value()
+    return without_secrets(text)[:MOST_ERROR_CHARACTERS]
 
 
 def _write_end(file: SharedFile, path: Path, ended: dict[str, Any], counts: dict[str, Any]) -> None:

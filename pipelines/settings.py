@@ -1,14 +1,19 @@
 """Every option of the warehouse, once: name, meaning, default.
 
-A value is looked for in the environment, then in `.env`, then in `social-warehouse.toml` (both in the working folder);
-names are the same everywhere, in any case. docs/settings.md is generated from this file.
+A value is looked for in the environment, then in the folder of secrets, then in `.env`, then in `social-warehouse.toml`
+(both in the working folder); names are the same everywhere, in any case. A file that holds a secret and can be read by
+others is refused. docs/settings.md is generated from this file.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
+import stat
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -16,10 +21,17 @@ from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from pipelines.redaction import keep_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+ENV_FILE = ".env"
 TOML_FILE = "social-warehouse.toml"
 DEFAULT_HISTORY = timedelta(days=28)
 SHORTEST_KEY = 16  # as transforms.personal_data wants it
@@ -36,7 +48,7 @@ class Settings(BaseSettings):
     """The options, read and checked."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, toml_file=TOML_FILE, extra="ignore"
+        env_file=ENV_FILE, env_ignore_empty=True, toml_file=TOML_FILE, extra="ignore"
     )
 
     social_connect_base_url: str = Field(
@@ -143,6 +155,20 @@ class Settings(BaseSettings):
         default=False,
         description="Whether each publish also exports the marts as Parquet, beside the copy (docs/publishing.md).",
     )
+    social_warehouse_secrets_dir: Path | None = Field(
+        None,
+        description=(
+            "Folder of secret files, each named as an option and holding its value, as Docker and Kubernetes mount"
+            " them. See docs/security.md."
+        ),
+    )
+    social_warehouse_prefect_secret: str | None = Field(
+        None,
+        description=(
+            "Name of a Prefect Secret block that holds the access token, or several separated by commas; for runs of"
+            " the flows only. It takes the place of SOCIAL_CONNECT_ACCESS_TOKEN."
+        ),
+    )
     social_warehouse_rules: Path | None = Field(
         None,
         description=(
@@ -178,8 +204,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class fixes the signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before `.env` before the TOML file."""
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+        """Environment before the folder of secrets before `.env` before the TOML file."""
+        toml_settings = TomlConfigSettingsSource(settings_cls)
+        for file, source in ((Path(ENV_FILE), dotenv_settings), (Path(TOML_FILE), toml_settings)):
+            if names := sorted(name for name, value in source().items() if name.lower() in SECRETS and value):
+                _check_is_the_owners(file, f"it holds {', '.join(names).upper()}")
+        others = (init_settings, env_settings, dotenv_settings, toml_settings)
+        folder = next(filter(None, (source().get("social_warehouse_secrets_dir") for source in others)), None)
+        if folder is None:
+            return others
+        files = _secret_files(Path(folder), settings_cls.model_fields)
+        return init_settings, env_settings, files(settings_cls), dotenv_settings, toml_settings
 
     @field_validator(
         "social_connect_access_token", "social_connect_refresh_token", "social_connect_account_ids", mode="before"
@@ -253,36 +288,71 @@ _WANTS = {
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_published_versions": "a whole number, 1 or more",
     "social_warehouse_parquet": "true or false",
+    "social_warehouse_secrets_dir": "the path of a folder with a file for each option",
+    "social_warehouse_prefect_secret": "the name of a Prefect Secret block",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
     "social_warehouse_personal_data": "one of keep, hash, drop",
     "social_warehouse_personal_data_key": f"a secret text of {SHORTEST_KEY} characters or more",
 }
-_SECRET = {
-    "social_connect_access_token",
-    "social_connect_refresh_token",
-    "social_connect_client_secret",
-    "social_warehouse_personal_data_key",
-}
+SECRETS = frozenset(name for name, option in Settings.model_fields.items() if "SecretStr" in str(option.annotation))
+"""Names of the options that are secret."""
 
 
 def read_settings(**overrides: Any) -> Settings:
     """The settings from environment, `.env` and TOML file; `overrides` (by option name) win.
 
     Raises:
-        SettingsInvalid: an option cannot be read, or the TOML file is not TOML.
+        SettingsInvalid: an option cannot be read, the TOML file is not TOML, or others than the owner can read a file
+            that holds a secret.
     """
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_explain(problem) for problem in error.errors())) from None
     except ValueError as error:  # tomllib's TOMLDecodeError
         raise SettingsInvalid(f"{TOML_FILE} cannot be read: {error}. Mend that line, or remove the file.") from None
+    keep_secret(settings)
+    return settings
+
+
+def _secret_files(folder: Path, options: Collection[str]) -> partial[SecretsSettingsSource]:
+    """The source of what the files of a folder hold, each file checked."""
+    if not folder.is_dir():
+        raise SettingsInvalid(
+            f"SOCIAL_WAREHOUSE_SECRETS_DIR is {str(folder)!r}: there is no such folder. It wants"
+            f" {_WANTS['social_warehouse_secrets_dir']}."
+        )
+    for file in folder.iterdir():
+        if file.name.lower() in options and file.is_file():
+            _check_is_the_owners(file, "it holds a secret")
+    return partial(SecretsSettingsSource, secrets_dir=folder)
+
+
+def _check_is_the_owners(file: Path, why: str) -> None:
+    """Refuses a file that others than its owner can read.
+
+    Kubernetes and Docker mount secrets read-only, as files of root that everybody may read: everybody is who runs in
+    the container, and nobody there could change the mode. So such a file is taken as it is.
+    """
+    if os.name != "posix":
+        return
+    about = file.stat()
+    others = stat.S_IMODE(about.st_mode) & 0o077
+    if others and not (about.st_uid == 0 and _is_mounted_read_only(file)):
+        raise SettingsInvalid(
+            f"{file} can be read by others than its owner (mode {stat.S_IMODE(about.st_mode):04o}), and {why}."
+            f" Run: chmod 600 {shlex.quote(str(file))}"
+        )
+
+
+def _is_mounted_read_only(file: Path) -> bool:
+    return bool(os.statvfs(file).f_flag & os.ST_RDONLY)
 
 
 def _explain(problem: Any) -> str:
     name = str(problem["loc"][0])
     # A secret must not be shown, not even a wrong one.
-    got = "" if name in _SECRET else f" is {problem['input']!r}:"
+    got = "" if name in SECRETS else f" is {problem['input']!r}:"
     return f"{name.upper()}{got} {problem['msg'].removeprefix('Value error, ')}. It wants {_WANTS[name]}."
 
 

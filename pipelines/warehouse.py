@@ -8,6 +8,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -17,9 +18,11 @@ from pipelines.keeping import DATASET, HISTORY, RAW, has_table
 from pipelines.migrations import LAYOUT, layout_of, migrate
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
+from transforms.selects import literal, quoted
 from transforms.tables import (
     DAYS_READ,
     DELETIONS,
+    ERASURES,
     LATENESS,
     LAYOUTS,
     QUARANTINE,
@@ -149,8 +152,15 @@ class Warehouse:
         """Fingerprint of the personal data policy that the warehouse is made with."""
         return self.home / "personal-data-policy"
 
+    @property
+    def erasure_key_file(self) -> Path:
+        """Secret key of the hashes by which the list of erasures names people and things; there once one was erased."""
+        return self.home / "erasure-key"
+
     def make_folders(self) -> None:
-        """Makes the folders a run needs, for the owner only.
+        """Makes the folders a run needs, for the owner only, and has this process make all its files so from now on.
+
+        The loader, dbt and the database make files of their own, which take no mode.
 
         Raises:
             PermissionError: the home folder cannot be written.
@@ -274,14 +284,20 @@ class Warehouse:
             yield con
 
     @contextmanager
-    def connect_published(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect_published(self, *, allows_files: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection to the published copy, in UTC, in which a table needs no schema before its name.
+
+        Args:
+            allows_files: whether statements may read and write other files, attach databases and load extensions.
 
         Raises:
             WarehouseUnreadable: nothing has been published yet, or the file is damaged.
         """
         with open_database(self.published_file, read_only=True) as con:
             con.execute(f"SET search_path = '{MARTS},{DATASET},{HISTORY}'")
+            if not allows_files:
+                con.execute("SET python_enable_replacements = false; SET enable_external_access = false")
+                con.execute("SET lock_configuration = true")
             yield con
 
     @contextmanager
@@ -345,6 +361,42 @@ class Warehouse:
                         f"DELETE FROM {DATASET}.{table.name} AS row WHERE NOT EXISTS"
                         f" (FROM {DATASET}.{root.name} AS object WHERE {_same_object(root, table)})"
                     )
+
+    def compact(self) -> None:
+        """Writes the work file anew, so that nothing is in it but its rows. The caller holds the writer lock.
+
+        A database keeps what was deleted or replaced in blocks that are free until something is written over them.
+        """
+        building = self.file.with_suffix(".building")
+        building.unlink(missing_ok=True)
+        with open_database(building, read_only=False) as con:
+            con.execute(f"ATTACH {literal(str(self.file))} AS work (READ_ONLY)")
+            con.execute(f"COPY FROM DATABASE work TO {quoted(building.stem)}")
+            con.execute("DETACH work")
+        building.replace(self.file)
+        self.file.with_name(f"{self.file.name}.wal").unlink(missing_ok=True)
+
+    def forget_leftovers(self) -> list[str]:
+        """Removes files of rows that nothing needs; what that costs, in words. The caller holds all locks."""
+        notices = []
+        if self.spool_folder.exists():
+            notices.append("pages that a backfill had read and not loaded were removed: run it again to read them")
+        loaded = (self.dlt_folder.glob(f"*/{folder}") for folder in ("load/loaded", "normalize/extracted"))
+        built = (self.dbt_folder / "target", self.dbt_folder / "logs")
+        for folder in (self.spool_folder, self.scratch_folder, self.backfill_folder, *built, *chain(*loaded)):
+            shutil.rmtree(folder, ignore_errors=True)
+        return notices
+
+    @contextmanager
+    def tables_in(self, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection to any database or parquet file, in UTC; of the latter, the table is `rows`."""
+        if file.suffix == ".parquet":
+            with duckdb.connect() as con:
+                con.execute(f"SET TimeZone = 'UTC'; CREATE TEMP TABLE rows AS FROM read_parquet({literal(str(file))})")
+                yield con
+        else:
+            with open_database(file, read_only=True) as con:
+                yield con
 
     def mark_tested(self) -> None:
         """Remembers the work file as it is now: its data tests have just passed."""
@@ -475,6 +527,12 @@ def described_tables() -> Iterator[tuple[str, str, str, tuple[Column, ...]]]:
     yield HISTORY, "run_streams", "One row per run and stream: what was read and written.", RUN_STREAMS
     yield HISTORY, "run_requests", "One row per run and endpoint of the API: what was asked.", RUN_REQUESTS
     yield HISTORY, "layout", "One row per layout of its tables that the work file has been brought to.", LAYOUTS
+    yield (
+        HISTORY,
+        "erasures",
+        "One row per person or thing that was erased, and stays so when it is read again.",
+        ERASURES,
+    )
 
 
 LOAD_ID = Column("_dlt_load_id", "text", "Identifier of the load that wrote the row, for the loader's own use.")

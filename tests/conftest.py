@@ -19,6 +19,7 @@ LONGEST = (
     "test_sync_100_000_mentions",
     "test_no_personal_data_in_any_file",
     "test_replay_makes_the_same_tables",
+    "test_who_is_erased_stays_erased",
     "test_commands_work",
     "test_reconcile_finds_what_no_list_shows",
     "test_commands_fail_clearly",

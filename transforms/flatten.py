@@ -252,7 +252,11 @@ class Flattening:
             else f"{self.contract.fingerprint}/{self._policy.fingerprint}"
         )
         select = selects.typed(self.contract, self._policy, keeps_payload=self._keeps_payload)
-        self.con.execute(f"{statement} {select}", {"contract": made_by, **self._policy.parameters})
+        erasures = self._policy.erasures if selects.can_be_erased(self.contract) else None
+        self.con.execute(
+            f"{statement} {select}",
+            {"contract": made_by, **self._policy.parameters, **(erasures.parameters if erasures else {})},
+        )
         self.con.unregister("records")
 
     def _row_count(self, name: str) -> int:
@@ -260,8 +264,9 @@ class Flattening:
         return int(count)
 
     def _kept(self, sent: bytes) -> str:
-        """What is kept of a record that cannot be read."""
-        return sent.decode() if self._policy.keeps else shape_of(sent.decode())
+        """What is kept of a record that cannot be read. Nobody can tell whether it is about somebody who was erased."""
+        keeps = self._policy.keeps and not self._policy.erasures
+        return sent.decode() if keeps else shape_of(sent.decode())
 
     def _set_apart(self, account_id: str, text: str, reason: str) -> None:
         self.con.execute(

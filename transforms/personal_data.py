@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+from transforms.keyed_hash import keyed_hash, padded_keys
+
+if TYPE_CHECKING:
+    from transforms.erasure import Erasures
 
 Mode = Literal["keep", "hash", "drop"]
 
 SHORTEST_KEY = 16
 """Characters that a key needs at least: who has the hashes can try a short one out."""
-
-_BLOCK_SIZE = 64  # of SHA-256, in bytes
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Policy:
         mode: one of the three.
         key: secret; for `hash` only.
         is_done: whether the objects are masked already: they stay as they are, and only their version tells of it.
+        erasures: whose objects are to be as under `drop`, whatever the mode.
 
     Raises:
         ValueError: there is no such mode, or the key is too short.
@@ -39,6 +41,7 @@ class Policy:
     mode: Mode = "keep"
     key: str = field(default="", repr=False)
     is_done: bool = False
+    erasures: Erasures | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
@@ -58,24 +61,23 @@ class Policy:
 
     def masked_text(self, text: str) -> str:
         """What the mode `hash` makes of a text."""
-        return hmac.new(self.key.encode(), text.encode(), "sha256").hexdigest()[:32] if text else ""
+        return keyed_hash(self.key, text) if text else ""
+
+    def stored_text(self, text: str) -> str:
+        """How a personal text is in the warehouse; under `drop`, where none is, as it was."""
+        return self.masked_text(text) if self.mode == "hash" else text
 
     @property
     def parameters(self) -> dict[str, bytes]:
         """The parameters of the SQL that masks: the key as HMAC pads it (RFC 2104), so that no SQL text holds it."""
         if self.mode != "hash" or self.is_done:
             return {}
-        key = self.key.encode()
-        if len(key) > _BLOCK_SIZE:
-            key = hashlib.sha256(key).digest()
-        block = key.ljust(_BLOCK_SIZE, b"\0")
-        return {
-            "inner_key": bytes(byte ^ 0x36 for byte in block),
-            "outer_key": bytes(byte ^ 0x5C for byte in block),
-        }
+        inner_key, outer_key = padded_keys(self.key)
+        return {"inner_key": inner_key, "outer_key": outer_key}
 
 
 KEEP = Policy()
+DROP = Policy("drop")
 
 
 def shape_of(text: str) -> str:

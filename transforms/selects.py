@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from transforms.contract import Items, LeftOut, ListOf, Nested, Value, Whole
 from transforms.drift import EXTRA_KEY
+from transforms.erasure import SUBJECTS, erased_records
+from transforms.keyed_hash import keyed_hash_sql
+from transforms.personal_data import DROP
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,16 +48,39 @@ def typed(contract: Contract, policy: Policy, *, keeps_payload: bool) -> str:
     beside = ", ".join(quoted(f"_{name}") for name in ("sequence", "account_id", *contract.given))
     # An account is the same whichever account was being read.
     account = "''" if contract.root.key[0].path else "_account_id"
+    source = "records" if policy.keeps else f"({masked(contract, policy)})"
+    if policy.erasures and can_be_erased(contract):
+        source = f"({without_erased(contract, source)})"
     return f"""
         SELECT
           {beside},
           md5(concat({account}, '/', $contract, '/', md5(j))) AS _content_hash,{" j AS _payload," * keeps_payload}
           unnest(json_transform(coalesce(fitted, j), {_shape(contract.root.element)}))
-        FROM {"records" if policy.keeps else f"({masked(contract, policy)})"}
+        FROM {source}
     """
 
 
-def masked(contract: Contract, policy: Policy) -> str:
+def can_be_erased(contract: Contract) -> bool:
+    """Whether objects of the contract can be about somebody of the public."""
+    return contract.object in SUBJECTS
+
+
+def without_erased(contract: Contract, records: str) -> str:
+    """Records of which those that name an erased person or thing are as under `drop`, the others as they are.
+
+    Parameters: those of the erasures.
+    """
+    names = ", ".join(("_sequence", "_account_id", *(own for own, _ in _given(contract)), "j", "fitted"))
+    return f"""
+        WITH looked_at AS MATERIALIZED (FROM {records}),
+        erased AS MATERIALIZED ({erased_records(contract.object, "looked_at")})
+        SELECT {names} FROM looked_at ANTI JOIN erased USING (_sequence)
+        UNION ALL BY NAME
+        {masked(contract, DROP, records="(FROM looked_at SEMI JOIN erased USING (_sequence))")}
+    """
+
+
+def masked(contract: Contract, policy: Policy, *, records: str = "records") -> str:
     """`records` with every personal value masked, each a JSON text in the API's own form.
 
     Only what is declared is in it, under the first of its spellings; of an object that is kept whole, too.
@@ -68,7 +94,7 @@ def masked(contract: Contract, policy: Policy) -> str:
     is_left_out = policy.mode == "drop" and any(column.personal for column in contract.root.key)
     return f"""
         SELECT {given}, CAST(to_json({_masked(element, "e", policy)}) AS VARCHAR) AS j, NULL::VARCHAR AS fitted
-        FROM (SELECT *, json_transform(coalesce(fitted, j), {_shape(element)}) AS e{keys} FROM records)
+        FROM (SELECT *, json_transform(coalesce(fitted, j), {_shape(element)}) AS e{keys} FROM {records})
         {"WHERE false" * is_left_out}
     """
 
@@ -132,7 +158,7 @@ def quoted(name: str) -> str:
 
 
 def _shape(node: Node) -> str:
-    return _literal(json.dumps(_typed_shape(node, is_element=True)))
+    return literal(json.dumps(_typed_shape(node, is_element=True)))
 
 
 def _typed_shape(node: Node, *, is_element: bool = False) -> object:
@@ -189,7 +215,7 @@ def _with_insides(table: Table, elements: str) -> str:
     if not shapes:
         return elements
     insides = ", ".join(
-        f"json_transform({_member('e', path)}, {_literal(json.dumps(shape))}) AS {_inside_of(path)}"
+        f"json_transform({_member('e', path)}, {literal(json.dumps(shape))}) AS {_inside_of(path)}"
         for path, shape in shapes.items()
     )
     return (
@@ -263,14 +289,15 @@ def _inside(whole: str, path: tuple[str, ...], kind: Type) -> str:
 
 
 def _pointer(path: tuple[str, ...]) -> str:
-    return _literal("".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in path))
+    return literal("".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in path))
 
 
 def _member(struct: str, path: tuple[str, ...]) -> str:
     return ".".join((struct, *(quoted(name) for name in path)))
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A text as the database takes any."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -320,7 +347,7 @@ def _masked_value(node: Value, value: str, policy: Policy) -> str:
 
 def _hashed(text: str) -> str:
     """What `Policy.masked_text` makes of a text, in the database."""
-    return f"left(sha256(outer_key || unhex(sha256(inner_key || encode({text})))), 32)"
+    return keyed_hash_sql(text, "inner_key", "outer_key")
 
 
 def _masked_list(node: ListOf, value: str, policy: Policy, depth: int) -> str:
@@ -361,4 +388,4 @@ def _masked_inside(node: Nested | Whole, whole: str, path: tuple[str, ...], poli
 
 
 def _struct(members: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{_literal(name)}: {value}" for name, value in members.items()) + "}" if members else "NULL"
+    return "{" + ", ".join(f"{literal(name)}: {value}" for name, value in members.items()) + "}" if members else "NULL"

@@ -121,6 +121,22 @@ LAYOUTS = (
     Column("written_at", "timestamp", "When it did.", is_required=True),
 )
 """Columns of the layouts that the work file has been brought to; the highest is the present one."""
+ERASURES = (
+    Column("account_id", "text", "Account in which it was erased; null for every account."),
+    Column(
+        "kind",
+        "text",
+        "What was erased: somebody of the public, by the identifier that the author has on its service, or a thing.",
+        values=("author", "mention", "case", "contact", "publisher_post"),
+        is_required=True,
+    ),
+    Column(
+        "id_hash", "text", "Keyed hash of the kind and the identifier; who has the key can make it.", is_required=True
+    ),
+    Column("erased_at", "timestamp", "When it was erased.", is_required=True),
+    Column("reason", "text", "Why, in the words of who did it."),
+)
+"""Columns of what was erased, and is to stay so. The identifiers themselves are nowhere."""
 
 LATENESS = (
     Column("loaded_at", "timestamp", "Start of the run that first read these mentions.", is_required=True),

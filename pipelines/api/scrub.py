@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-__all__ = ["PLACEHOLDER", "Scrubber"]
+__all__ = ["PLACEHOLDER", "Scrubber", "writings"]
 
 PLACEHOLDER = "[access-token]"
 
@@ -36,11 +36,15 @@ class Scrubber:
 
 
 def _pattern(token: str) -> str:
-    """Matches the token as it is, percent-encoded, and in the escapes that JSON allows."""
-    written = "".join(character if character.isalnum() else _any_writing(character) for character in token)
+    written = writings(token)
     if len(token) < _SHORTEST_UNMISTAKABLE_LENGTH:
         return rf"(?:(?<=access_token=)|(?<=Bearer )){written}(?!\w)"
     return written
+
+
+def writings(secret: str) -> str:
+    """A pattern that matches a text as it is, percent-encoded, and in the escapes that JSON allows."""
+    return "".join(character if character.isalnum() else _any_writing(character) for character in secret)
 
 
 def _any_writing(character: str) -> str:

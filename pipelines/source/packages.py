@@ -21,6 +21,7 @@ from pipelines.source.streams import Reading
 from transforms.drift import DOCUMENTED_VALUES, Drift
 from transforms.flatten import Flattening
 from transforms.lateness import lateness
+from transforms.selects import literal
 from transforms.versions import unknown_values, versions
 
 if TYPE_CHECKING:
@@ -241,12 +242,12 @@ class Package:
         file = self._write(name, f"SELECT *, '{load_id}' AS _dlt_load_id FROM ({rows})")
         is_list = table is not None and table.parent is not None
         count = "count(*), count(*) - count(_is_removed)" if is_list else "count(*), count(*)"
-        row_count, counted = con.execute(f"SELECT {count} FROM '{file}'").fetchone() or (0, 0)
+        row_count, counted = con.execute(f"SELECT {count} FROM {literal(str(file))}").fetchone() or (0, 0)
         if row_count:
             yield dlt.mark.with_file_import(str(file), "parquet", row_count)
         elif even_empty:  # for a file without rows the loader makes no table
-            yield con.execute(f"FROM '{file}'").to_arrow_table()
-        if table is not None and row_count and (query := unknown_values(table, f"FROM '{file}'")):
+            yield con.execute(f"FROM {literal(str(file))}").to_arrow_table()
+        if table is not None and row_count and (query := unknown_values(table, f"FROM {literal(str(file))}")):
             tally.drift |= {
                 Drift(table.name, (column,), DOCUMENTED_VALUES, value)
                 for column, value in con.execute(query).fetchall()
@@ -257,5 +258,5 @@ class Package:
     def _write(self, name: str, rows: str) -> Path:
         file = self.manner.folder / f"{self.name}.{name}.parquet"
         how = f"FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {ROWS_PER_GROUP}"
-        self.flattening.con.execute(f"COPY ({rows}) TO '{file}' ({how})")
+        self.flattening.con.execute(f"COPY ({rows}) TO {literal(str(file))} ({how})")
         return file

@@ -168,7 +168,7 @@ def test_versions_are_there_for_the_streams_that_keep_them(
     home: Path, dictionary: dict[tuple[str, str], _Described]
 ) -> None:
     kept = {table.name for stream in STREAMS if stream.keeps_versions for table in stream.contract.tables}
-    found_out = {"schema_changes", "reconciliations", "deletions", "days_read", "lateness", "layout"}
+    found_out = {"schema_changes", "reconciliations", "deletions", "days_read", "lateness", "layout", "erasures"}
     was_run = {"runs", "run_streams", "run_requests"}
     assert {name for schema, name in dictionary if schema == "history"} == kept | found_out | was_run
     assert {name for schema, name in columns_of(home / "warehouse.duckdb") if schema == "raw"} == {

@@ -73,6 +73,26 @@ def test_two_runs_of_the_flow_publish_the_same_as_two_syncs(server: Server) -> N
 
 
 @pytest.mark.usefixtures("prefect")
+def test_the_token_may_be_in_a_secret_block(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.blocks.system import Secret  # noqa: PLC0415 - as above
+
+    from pipelines import flows  # noqa: PLC0415 - after the fixture
+    from pipelines.redaction import without_secrets  # noqa: PLC0415 - as above
+    from pipelines.settings import SettingsInvalid  # noqa: PLC0415 - as above
+
+    monkeypatch.delenv("SOCIAL_CONNECT_ACCESS_TOKEN")
+    monkeypatch.setenv("SOCIAL_WAREHOUSE_PREFECT_SECRET", "social-connect-token")
+    with pytest.raises(
+        SettingsInvalid, match="SOCIAL_WAREHOUSE_PREFECT_SECRET is 'social-connect-token', which cannot"
+    ):
+        flows._settings()
+    Secret(value=f"{server.sandbox.token},another-token").save("social-connect-token")
+    tokens = [token.get_secret_value() for token in flows._settings().social_connect_access_token]
+    assert tokens == [server.sandbox.token, "another-token"]
+    assert without_secrets("an another-token") == "an ***"
+
+
+@pytest.mark.usefixtures("prefect")
 def test_the_flow_of_a_reconciliation_marks_what_is_gone_and_leaves_a_report(server: Server) -> None:
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - as above
 

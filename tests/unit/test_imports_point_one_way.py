@@ -18,11 +18,14 @@ LAYERS = (
     {"pipelines.flows", "pipelines.doctor", "pipelines.health", "pipelines.progress"},
     {"pipelines.run"},
     {"pipelines.backfill", "pipelines.probing", "pipelines.publishing", "pipelines.reconcile", "pipelines.run_history"},
-    {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs", "pipelines.status_text"},
+    {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs", "pipelines.erasure"},
+    {"pipelines.traces", "pipelines.status_text"},
     {"pipelines.source", "pipelines.warehouse"},
     {"pipelines.migrations"},
     {"pipelines.keeping", "pipelines.stopping"},
-    {"pipelines.api", "pipelines.prometheus", "pipelines.settings", "pipelines.tables", "transforms"},
+    {"pipelines.settings"},
+    {"pipelines.redaction"},
+    {"pipelines.api", "pipelines.prometheus", "pipelines.tables", "transforms"},
 )
 """From the outermost to the innermost: a part may import parts of later lines only (and its own modules)."""
 ALONE = {

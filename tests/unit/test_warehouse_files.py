@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pytest
 
 from pipelines.keeping import DATASET, known_versions
 from pipelines.publishing import publish
-from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable
+from pipelines.warehouse import MARTS, Warehouse, WarehouseBusy, WarehouseUnreadable
 from transforms.contract import contract
 
 # --- The writer lock ---
@@ -87,6 +88,65 @@ def test_a_damaged_file_is_named(warehouse: Warehouse) -> None:
     warehouse.file.write_bytes(b"not a database" * 1000)
     with pytest.raises(WarehouseUnreadable, match=r"warehouse\.duckdb cannot be opened"), warehouse.connect():
         pass
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY mentions TO '{outside}'",
+        "FROM read_csv('{secret}')",
+        "FROM '{secret}'",
+        "SELECT content FROM read_text('{secret}')",
+        "FROM glob('{folder}/*')",
+        "ATTACH '{outside}' AS other",
+        "EXPORT DATABASE '{outside}'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "FROM frame",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET python_enable_replacements = true",
+        "SET temp_directory = '{folder}'",
+    ],
+)
+def test_a_query_of_a_reader_reaches_nothing_but_the_copy(filled: Warehouse, tmp_path: Path, query: str) -> None:
+    publish(filled, now=datetime.now(UTC), keep_count=3)
+    outside, secret = tmp_path / "outside", tmp_path / "secret.csv"
+    secret.write_text("a\nsecret\n", encoding="utf-8")
+    frame = pa.table({"a": ["secret"]})
+    with filled.connect_published() as con, pytest.raises(duckdb.Error):
+        con.execute(query.format(outside=outside, secret=secret, folder=tmp_path)).fetchall()
+    assert not outside.exists()
+    assert frame.num_rows == 1
+
+
+def test_a_reader_who_allows_it_may_copy_rows_out(filled: Warehouse, tmp_path: Path) -> None:
+    publish(filled, now=datetime.now(UTC), keep_count=3)
+    file = tmp_path / "mentions.parquet"
+    with filled.connect_published(allows_files=True) as con:
+        con.execute(f"COPY mentions TO '{file}'")
+        assert con.execute(f"SELECT count(*) FROM '{file}'").fetchone() == (2,)
+        with pytest.raises(duckdb.Error, match=r"read-only|read only"):
+            con.execute("DELETE FROM mentions")
+
+
+def test_compacting_keeps_every_row_and_no_byte_of_what_was_deleted(filled: Warehouse) -> None:
+    with filled.writing("a test") as con:
+        con.execute(f"UPDATE {DATASET}.mentions SET author_name = 'Quagga Zwaluwstaart the ' || unique_id")
+        con.execute("CHECKPOINT")
+        con.execute(f"UPDATE {DATASET}.mentions SET author_name = NULL")
+        before = con.execute(f"FROM {DATASET}.mentions ORDER BY unique_id").fetchall()
+    assert b"Quagga Zwaluwstaart" in filled.file.read_bytes(), "else this would show nothing"
+    filled.compact()
+    assert b"Zwaluwstaart" not in filled.file.read_bytes()
+    with filled.connect() as con:
+        assert con.execute(f"FROM {DATASET}.mentions ORDER BY unique_id").fetchall() == before
+        assert con.execute(f"SELECT count(*) FROM {MARTS}.fct_mentions").fetchone() == (2,)
+        (comment,) = con.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'fct_mentions'").fetchone() or (
+            "",
+        )
+    assert comment == "One row per mention."
+    assert sorted(path.name for path in filled.home.glob("warehouse*")) == ["warehouse.duckdb"]
 
 
 # --- What the loader asks ---
