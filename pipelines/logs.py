@@ -1,4 +1,4 @@
-"""Where log lines go: a file per day beside the warehouse, warnings on the terminal, and no token in either."""
+"""Where log lines go: a file per day beside the warehouse, warnings on the terminal, and no secret in either."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pipelines.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from pipelines.settings import Settings
 
@@ -31,8 +32,7 @@ def log_to(settings: Settings) -> Iterator[None]:
     )
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO if not sys.stderr.isatty() else logging.WARNING)
-    tokens = [token.get_secret_value() for token in settings.social_connect_access_token]
-    formatter = _WithoutTokens(tokens)
+    formatter = _WithoutSecrets([secret.get_secret_value() for secret in settings.secrets])
     root = logging.getLogger("pipelines")
     level, propagates = root.level, root.propagate
     root.setLevel(logging.INFO)
@@ -51,17 +51,25 @@ def log_to(settings: Settings) -> Iterator[None]:
             handler.close()
 
 
-class _WithoutTokens(logging.Formatter):
+def remove_old_logs(warehouse: Warehouse, before: date) -> int:
+    """Removes the log files of the days before a day (UTC); gives how many there were."""
+    old = [file for file in warehouse.logs_folder.glob("????-??-??.log") if file.stem < before.isoformat()]
+    for file in old:
+        file.unlink()
+    return len(old)
+
+
+class _WithoutSecrets(logging.Formatter):
     """The API client scrubs tokens already; this is for what no client sees, such as a traceback's text."""
 
     converter = staticmethod(time.gmtime)
 
-    def __init__(self, tokens: list[str]) -> None:
+    def __init__(self, secrets: list[str]) -> None:
         super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-        self._tokens = tokens
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        for token in self._tokens:
-            text = text.replace(token, "***")
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
         return text

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from pipelines.api import BudgetUsedUp, Renewal, SocialConnect
@@ -18,6 +18,7 @@ from pipelines.keeping import (
     noted_mentions,
     objects_set_aside,
 )
+from pipelines.logs import remove_old_logs
 from pipelines.probing import honoured, read_probes
 from pipelines.rebuild import RebuildReport, rebuild
 from pipelines.settings import SettingsInvalid
@@ -25,6 +26,7 @@ from pipelines.source import (
     STREAMS,
     AccountReading,
     Memory,
+    Reading,
     SetAsideReader,
     Stream,
     StreamReader,
@@ -45,8 +47,13 @@ if TYPE_CHECKING:
     from pipelines.reconcile import AccountReconciliation
     from pipelines.settings import Settings
     from pipelines.transform import TransformReport
+    from pipelines.warehouse import Compaction
 
 logger = logging.getLogger(__name__)
+
+
+REFERENCE = tuple(stream.name for stream in STREAMS if stream.reading is Reading.SNAPSHOT)
+"""The lists that are read whole, each time that their turn comes: users, teams, tags, schedules, ..."""
 
 
 class Progress(Protocol):
@@ -77,11 +84,16 @@ class Silent:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was read and loaded, from which accounts, in how many requests."""
+    """What was read and loaded, from which accounts, in how many requests.
+
+    `remaining_counts`: of each token, in the order given, what the API still allows in its present frame; None where
+    that is not known.
+    """
 
     load: LoadReport
     account_ids: tuple[str, ...]
     request_count: int
+    remaining_counts: tuple[int | None, ...]
 
     @property
     def budget_was_used_up(self) -> bool:
@@ -201,6 +213,8 @@ def extract_and_load(
     from pipelines.source.statistics import StatisticsLoader  # noqa: PLC0415 - as above, and pandas
 
     progress = progress or Silent()
+    if stream_names is not None:  # "reference" stands for all lists of reference data
+        stream_names = [name for given in stream_names for name in (REFERENCE if given == "reference" else (given,))]
     streams = _chosen_streams(stream_names)
     as_of = as_of.astimezone(UTC).replace(microsecond=0)
     if settings.start_date(as_of) >= as_of:
@@ -235,7 +249,8 @@ def extract_and_load(
             logger.warning("the API differs from the contract: %s", difference)
         for notice in report.notices:
             logger.warning("%s", notice)
-        return Extraction(report, tuple(account.account_id for account in accounts), api.budget.request_count)
+        account_ids = tuple(account.account_id for account in accounts)
+        return Extraction(report, account_ids, api.budget.request_count, api.budget.remaining_counts)
 
 
 @dataclass(frozen=True)
@@ -696,10 +711,79 @@ def publish(settings: Settings) -> int:
         return warehouse.publish()
 
 
+@dataclass(frozen=True)
+class MaintenanceReport:
+    """What a maintenance removed, and how large the work file was and is, in bytes."""
+
+    compaction: Compaction
+    removed_log_count: int
+    removed_dbt_file_count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values, for scripts."""
+        return {
+            "before_bytes": self.compaction.before_bytes,
+            "after_bytes": self.compaction.after_bytes,
+            "free_bytes": self.compaction.free_bytes,
+            "removed_log_count": self.removed_log_count,
+            "removed_dbt_file_count": self.removed_dbt_file_count,
+        }
+
+    def as_markdown(self) -> str:
+        """The report for people."""
+        rows = (f"| {name.replace('_', ' ')} | {value:,} |" for name, value in self.as_json().items())
+        return "\n".join(["Maintenance.", "", "| | |", "|---|---:|", *rows])
+
+
+def maintain(settings: Settings, *, as_of: datetime | None = None) -> MaintenanceReport:
+    """Compacts the work file, and removes logs and what dbt has left that are older than `SOCIAL_WAREHOUSE_LOG_DAYS`.
+
+    What can be published stays so. The published copy is not touched.
+
+    Args:
+        settings: the options.
+        as_of: the run's clock, UTC; now when not given.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another run is going on, or something else writes for long.
+        pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
+        pipelines.warehouse.CompactionFailed: the disk is full. The work file is as it was.
+    """
+    as_of = (as_of or datetime.now(UTC)).astimezone(UTC)
+    before = as_of - timedelta(days=settings.social_warehouse_log_days)
+    warehouse = open_warehouse(settings)
+    with (
+        warehouse.run_lock("a maintenance"),
+        warehouse.writer_lock("a maintenance", timeout_seconds=LOCK_WAIT_SECONDS),
+    ):
+        with warehouse.connect():
+            pass  # says clearly that there is nothing to maintain
+        with warehouse.staying_tested():
+            # Runs that ended before that are forgotten here, on a connection that writes, so that their space is freed.
+            compaction = warehouse.compact()
+        return MaintenanceReport(
+            compaction, remove_old_logs(warehouse, before.date()), warehouse.remove_old_sql(before)
+        )
+
+
 LOCK_WAIT_SECONDS = 60
 """How long a step waits for another run's step to end."""
 LONGEST_FRAME_SECONDS = 86_400
 """How long a run that waits for the API's next frame may wait for it."""
+
+
+def rows_per_table(settings: Settings) -> list[tuple[str, str, int]]:
+    """Schema, name and number of rows of each table of the published copy.
+
+    Raises:
+        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet.
+    """
+    with open_warehouse(settings).connect_published() as con:
+        tables = con.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+        return [
+            (schema, table, int((con.execute(f'FROM {schema}."{table}" SELECT count(*)').fetchone() or (0,))[0]))
+            for schema, table in tables
+        ]
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
@@ -786,6 +870,7 @@ def _chosen_streams(names: Sequence[str] | None) -> list[Stream]:
     known = [*(stream.name for stream in STREAMS), FACETS.name]
     if unknown := set(names or ()) - set(known):
         raise SettingsInvalid(
-            f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, comma between."
+            f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, comma between;"
+            " reference stands for all lists of reference data."
         )
     return [stream for stream in STREAMS if names is None or stream.name in names]
