@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,12 @@ from rich.console import Console
 from pipelines import health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError
 from pipelines.logs import log_to
+from pipelines.notifications import data_as_of, send_test, staleness_of, tell, telling
 from pipelines.progress import progress_on
+from pipelines.senders import NotSent
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
 from pipelines.tables import print_table
-from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
+from pipelines.warehouse import CompactionFailed, Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from pipelines.backfill import Estimate
 
 FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
+CRON_FIELD_COUNT = 5
 
 # Rich takes a file for 80 columns wide; tables in a log may be wider.
 stdout = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -52,6 +56,20 @@ class _Time(click.ParamType[datetime]):
                 ctx,
             )
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+class _Cron(click.ParamType[str]):
+    name = "cron"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        fields = str(value).split()
+        if len(fields) != CRON_FIELD_COUNT or not all(re.fullmatch(r"[0-9A-Za-z*,/-]+", field) for field in fields):
+            self.fail(
+                f"{value!r} is not a cron. It wants minute, hour, day, month and weekday, such as '5 3 * * *'.",
+                param,
+                ctx,
+            )
+        return str(value)
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -146,7 +164,7 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
       social-warehouse sync --streams mentions --max-requests 100 --json
     """
     settings = read_settings()
-    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+    with log_to(settings), telling(settings, "sync"), progress_on(stderr, is_quiet=as_json) as progress:
         report = run.sync(settings, as_of=as_of, stream_names=streams, max_requests=max_requests, progress=progress)
     if as_json:
         _print_json(report.as_json())
@@ -176,7 +194,7 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
       social-warehouse sql "from reconciliations where action <> 'none' order by reconciled_at desc"
     """
     settings = read_settings()
-    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+    with log_to(settings), telling(settings, "reconcile"), progress_on(stderr, is_quiet=as_json) as progress:
         report = run.reconcile(settings, as_of=as_of, max_requests=max_requests, progress=progress)
         run.transform(settings, as_of=as_of)
         run.publish(settings)
@@ -225,7 +243,11 @@ def backfill(
       social-warehouse backfill --from 2025-01-01 --to 2026-01-01 --wait
     """
     settings = read_settings()
-    with log_to(settings), progress_on(stderr, is_quiet=as_json) as progress:
+    with (
+        log_to(settings),
+        telling(settings, "backfill", tests_data=not is_dry_run),
+        progress_on(stderr, is_quiet=as_json) as progress,
+    ):
         report = run.backfill(
             settings,
             start=start,
@@ -325,6 +347,65 @@ def publish(as_json: bool) -> None:
 
 
 @cli.command()
+@as_of
+@as_json
+def maintain(as_of: datetime | None, as_json: bool) -> None:
+    """Compacts the work file where much of it is free, and removes logs older than SOCIAL_WAREHOUSE_LOG_DAYS.
+
+    What is published stays as it is.
+
+    \b
+    Example:
+      social-warehouse maintain
+    """
+    settings = read_settings()
+    with log_to(settings), telling(settings, "maintain", tests_data=False):
+        report = run.maintain(settings, as_of=as_of)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        size = report.compaction
+        stdout.print(
+            f"The work file has {size.after_bytes / 1e6:,.1f} MB and had {size.before_bytes / 1e6:,.1f};"
+            f" {report.removed_log_count} logs and {report.removed_dbt_file_count} files of dbt removed."
+        )
+
+
+@cli.command()
+@click.option("--test", "is_test", is_flag=True, help="Send a message that says it is a test.")
+@as_of
+@as_json
+def alert(is_test: bool, as_of: datetime | None, as_json: bool) -> None:
+    """Says how old the published data is; where it is too old, tells those whom the settings name, once.
+
+    Every run does so when it ends. This is for a time when none runs: call it from another scheduler than theirs.
+    Ends with exit code 1 where the data is older than SOCIAL_WAREHOUSE_STALE_AFTER_SECONDS.
+
+    \b
+    Examples:
+      social-warehouse alert --test
+      social-warehouse alert
+    """
+    settings = read_settings()
+    now = as_of or datetime.now(UTC)
+    with log_to(settings):
+        if is_test:
+            way_count = send_test(settings, now)
+            stdout.print(f"Sent {way_count} of {way_count}: look whether it has arrived.")
+            return
+        data_at, stale = data_as_of(settings), staleness_of(settings, now)
+        tell(settings, (), (), now=now)
+    if as_json:
+        _print_json({"data_as_of": data_at.isoformat() if data_at else None, "is_stale": stale is not None})
+    elif stale is not None:
+        stdout.print(stale.text, markup=False, highlight=False)
+    else:
+        stdout.print(f"Data as of {data_at:%Y-%m-%d %H:%M} UTC." if data_at else "Nothing has been published yet.")
+    if stale is not None:
+        sys.exit(FAILED)
+
+
+@cli.command()
 @as_json
 def status(as_json: bool) -> None:
     """Says how far the warehouse has read, what it holds, and who is writing to it.
@@ -395,13 +476,34 @@ def sql(query: str, as_csv: bool, as_json: bool) -> None:
     metavar="MINUTES",
     help="How often to reconcile.",
 )
-def serve(every_minutes: int, reconcile_every_minutes: int) -> None:
-    """Runs the sync and the reconciliation on a schedule, until stopped. Needs a Prefect server.
+@click.option(
+    "--reference",
+    "reference_cron",
+    type=_Cron(),
+    default="5 3 * * *",
+    show_default=True,
+    metavar="CRON",
+    help="When to read the reference data.",
+)
+@click.option(
+    "--maintain",
+    "maintain_cron",
+    type=_Cron(),
+    default="35 3 * * *",
+    show_default=True,
+    metavar="CRON",
+    help="When to maintain the work file.",
+)
+def serve(every_minutes: int, reconcile_every_minutes: int, reference_cron: str, maintain_cron: str) -> None:
+    """Runs sync, reconcile, reference and maintain on a schedule, and backfills on demand, until stopped.
+
+    Crons are in SOCIAL_WAREHOUSE_REPORTING_TIME_ZONE. It needs a Prefect server. A run that is late or due while
+    another of its kind goes on is dropped: the next does its work.
 
     \b
-    Example:
+    Examples:
       prefect server start --background
-      PREFECT_API_URL=http://127.0.0.1:4200/api social-warehouse serve --every 15
+      PREFECT_API_URL=http://127.0.0.1:4200/api social-warehouse serve --every 15 --reference "0 4 * * *"
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise click.UsageError(
@@ -411,7 +513,12 @@ def serve(every_minutes: int, reconcile_every_minutes: int) -> None:
     read_settings()
     from pipelines import flows  # noqa: PLC0415 - Prefect takes two seconds to import, and only this command and the demo need it
 
-    flows.serve(every=timedelta(minutes=every_minutes), reconcile_every=timedelta(minutes=reconcile_every_minutes))
+    flows.serve(
+        every=timedelta(minutes=every_minutes),
+        reconcile_every=timedelta(minutes=reconcile_every_minutes),
+        reference_cron=reference_cron,
+        maintain_cron=maintain_cron,
+    )
 
 
 @cli.command()
@@ -572,6 +679,8 @@ def _fail_by_kind(error: Exception) -> None:
         | ReadingFailed
         | WarehouseUnreadable
         | run.NothingToReplay
+        | NotSent
+        | CompactionFailed
         | TransformFailed
         | DuckDBError
         | OSError,

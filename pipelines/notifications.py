@@ -159,6 +159,7 @@ def tell(
     found: Sequence[Problem],
     over: Collection[str],
     *,
+    now: datetime | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Tells what is news of what was found and of what is over, and of the age of the data. It never raises.
@@ -167,13 +168,14 @@ def tell(
         settings: the options; where they name nobody to tell, nothing is done.
         found: what is amiss.
         over: with what nothing is amiss any more.
+        now: the instant to which ages are reckoned, UTC.
         sleep: waits so many seconds.
     """
     senders = senders_of(settings)
     if not senders:
         return
     try:
-        now = datetime.now(UTC)
+        now = now or datetime.now(UTC)
         stale = staleness_of(settings, now)
         found, over = ([*found, stale], over) if stale else (found, {*over, DATA})
         file = settings.social_warehouse_home / "notified.json"

@@ -84,16 +84,11 @@ class Silent:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was read and loaded, from which accounts, in how many requests.
-
-    `remaining_counts`: of each token, in the order given, what the API still allows in its present frame; None where
-    that is not known.
-    """
+    """What was read and loaded, from which accounts, in how many requests."""
 
     load: LoadReport
     account_ids: tuple[str, ...]
     request_count: int
-    remaining_counts: tuple[int | None, ...]
 
     @property
     def budget_was_used_up(self) -> bool:
@@ -249,8 +244,7 @@ def extract_and_load(
             logger.warning("the API differs from the contract: %s", difference)
         for notice in report.notices:
             logger.warning("%s", notice)
-        account_ids = tuple(account.account_id for account in accounts)
-        return Extraction(report, account_ids, api.budget.request_count, api.budget.remaining_counts)
+        return Extraction(report, tuple(account.account_id for account in accounts), api.budget.request_count)
 
 
 @dataclass(frozen=True)
@@ -397,6 +391,25 @@ class BackfillReport:
             "stopped_by": str(outcome.stopped_by) if outcome.stopped_by else None,
             "resume_at": self.resume_at.isoformat() if self.resume_at else None,
         }
+
+    def as_markdown(self) -> str:
+        """The report for people."""
+        outcome = self.outcome
+        lines = [
+            f"Backfill of {self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC.",
+            "",
+            "| | |",
+            "|---|---:|",
+            f"| requests | {self.request_count:,} |",
+            f"| windows read, of {outcome.planned_count:,} | {outcome.read_count:,} |",
+            *(f"| {stream} read | {count:,} |" for stream, count in outcome.record_counts.items()),
+            *(f"| rows written to {table} | {count:,} |" for table, count in outcome.row_counts.items()),
+            f"| records set aside in quarantine | {outcome.quarantined_count:,} |",
+        ]
+        notes = [*sorted(outcome.drift), *outcome.notices]
+        if outcome.stopped_by:
+            notes.append(f"Reading ended early: {outcome.stopped_by}")
+        return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
 
 
 def backfill(
@@ -770,6 +783,12 @@ LOCK_WAIT_SECONDS = 60
 """How long a step waits for another run's step to end."""
 LONGEST_FRAME_SECONDS = 86_400
 """How long a run that waits for the API's next frame may wait for it."""
+
+
+def remaining_counts(settings: Settings) -> tuple[int | None, ...]:
+    """What the API still allows each token in its present frame, as last told; None where it is not known."""
+    with connect(settings) as api:
+        return api.budget.remaining_counts
 
 
 def rows_per_table(settings: Settings) -> list[tuple[str, str, int]]:

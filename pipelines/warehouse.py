@@ -164,6 +164,18 @@ class Warehouse:
             yield
 
     @contextmanager
+    def flow_lock(self, name: str) -> Iterator[None]:
+        """Holds the one lock that a scheduled run of a kind needs, or the process that serves them.
+
+        So it can be told whether a run that a scheduler knows of is still alive. The rest is as for `writer_lock`.
+
+        Raises:
+            WarehouseBusy: another run of the kind is going on.
+        """
+        with self._lock(f"flow-{name}", f"Prefect's {name}", timeout_seconds=0):
+            yield
+
+    @contextmanager
     def writer_lock(self, holder: str, *, timeout_seconds: float = 0) -> Iterator[None]:
         """Holds the one lock that writing needs. It is a file lock, so the system frees it when its holder dies.
 
@@ -197,12 +209,18 @@ class Warehouse:
 
     def writer(self) -> str | None:
         """Who holds the writer lock, in words; None when nobody does."""
-        lock = FileLock(self.home / "writer.lock", timeout=0)
+        return self._holder("writer")
+
+    def flow_holder(self, name: str) -> str | None:
+        """Who holds the lock of a kind of scheduled run, in words; None when nobody does."""
+        return self._holder(f"flow-{name}")
+
+    def _holder(self, name: str) -> str | None:
         try:
-            with lock:
+            with FileLock(self.home / f"{name}.lock", timeout=0):
                 return None
         except Timeout:
-            return _read_holder(self.home / "writer.json")
+            return _read_holder(self.home / f"{name}.json")
 
     @contextmanager
     def connect(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:

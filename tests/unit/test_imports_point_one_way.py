@@ -16,11 +16,11 @@ OURS = ("pipelines", "transforms", "sandbox")
 LAYERS = (
     {"pipelines.cli"},
     {"pipelines.flows", "pipelines.health", "pipelines.progress"},
-    {"pipelines.run"},
+    {"pipelines.notifications", "pipelines.run"},
     {"pipelines.backfill", "pipelines.probing", "pipelines.reconcile"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs"},
     {"pipelines.source", "pipelines.warehouse"},
-    {"pipelines.keeping"},
+    {"pipelines.keeping", "pipelines.senders"},
     {"pipelines.api", "pipelines.settings", "pipelines.tables", "transforms"},
 )
 """From the outermost to the innermost: a part may import parts of later lines only (and its own modules)."""
@@ -35,6 +35,8 @@ ONLY_IMPORTER = {
     "dbt": ("pipelines.transform",),
     "dlt": ("pipelines.load", "pipelines.source"),
     "sandbox": ("pipelines.cli",),
+    "smtplib": ("pipelines.senders",),
+    "urllib.request": ("pipelines.senders",),
 }
 
 
