@@ -31,10 +31,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
     FlowRunFilterNextScheduledStartTime,
+    FlowRunFilterStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
+from prefect.deployments.runner import EntrypointType
 from prefect.runtime import deployment as running_deployment
 from prefect.runtime import flow_run as running_flow_run
 from prefect.schedules import Cron, Interval
@@ -66,6 +68,8 @@ PASSING = (TransportFailed, ServerFailed, ResponseUnreadable, WarehouseBusy)
 
 The client has retried for seconds already; anything else would only fail again.
 """
+LOST_AFTER = timedelta(minutes=10)
+"""A run that began so long ago and does not hold its lock is not alive."""
 SCHEDULES_ANCHOR_AT = datetime(2020, 1, 1, tzinfo=UTC)
 """From which intervals are counted, so that a restart moves no schedule."""
 
@@ -211,8 +215,11 @@ FLOWS = (sync, reconcile, reference, backfill, maintain)
 def _alone(kind: str, *, tests_data: bool = True) -> Iterator[None]:
     """For a run that is the only one of its kind, does the work of those that are overdue, and tells how it ends."""
     settings = read_settings()
-    with run.open_warehouse(settings).flow_lock(kind), telling(settings, kind, tests_data=tests_data):
-        _drop_overdue_runs()
+    warehouse = run.open_warehouse(settings)
+    with warehouse.flow_lock(kind), telling(settings, kind, tests_data=tests_data):
+        if running_deployment.id is not None:
+            _drop_overdue_runs()
+            _end_lost_runs(warehouse, (StateType.RUNNING,), begun_before=datetime.now(UTC) - LOST_AFTER)
         yield
 
 
@@ -268,10 +275,8 @@ def _drop_overdue_runs() -> None:
 
     They have piled up while nothing ran them. Those that somebody has asked for stay.
     """
-    if running_deployment.id is None:
-        return
     due = FlowRunFilter(
-        deployment_id=FlowRunFilterDeploymentId(any_=[UUID(running_deployment.id)]),
+        deployment_id=FlowRunFilterDeploymentId(any_=[UUID(str(running_deployment.id))]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=cast("Any", datetime.now(UTC))),
     )
@@ -282,13 +287,23 @@ def _drop_overdue_runs() -> None:
                 client.set_flow_run_state(each.id, Cancelled(message=message), force=True)
 
 
-def _end_lost_runs(warehouse: Warehouse) -> None:
-    """Marks runs as crashed whose process has died together with the one that served it.
+def _end_lost_runs(
+    warehouse: Warehouse, states: tuple[StateType, ...], *, begun_before: datetime | None = None
+) -> None:
+    """Marks runs as crashed whose process has died together with the one that would have said so.
 
-    Nobody else does, and such a run would keep its deployment's only slot: for five minutes, or for good where the
-    server was restarted too. A run that goes on although nobody serves it any more holds its kind's lock.
+    Such a run keeps its deployment's only slot: for five minutes, and for good where the server was restarted too, as
+    it then no longer knows until when. A run that goes on although nobody serves it any more holds its kind's lock.
+
+    Args:
+        warehouse: whose locks tell which runs are alive.
+        states: in which runs are looked at.
+        begun_before: runs that have begun later are left alone: they may not have come to their lock yet.
     """
-    begun = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
+    begun = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states))),
+        start_time=FlowRunFilterStartTime(before_=cast("Any", begun_before)) if begun_before else None,
+    )
     for each in FLOWS:
         if warehouse.flow_holder(each.name) is not None:
             continue
@@ -296,7 +311,7 @@ def _end_lost_runs(warehouse: Warehouse) -> None:
             lost = client.read_flow_runs(
                 flow_filter=FlowFilter(name=FlowFilterName(any_=[each.name])),
                 deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[DEPLOYMENT])),
-                flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=begun)),
+                flow_run_filter=begun,
             )
             for found in lost:
                 state: State[Any] = Crashed(message="Its process is gone, and so is the one that started it.")
@@ -334,6 +349,7 @@ def deployments(
             each.to_deployment(
                 name=DEPLOYMENT,
                 schedule=schedules.get(each.name),
+                entrypoint_type=EntrypointType.MODULE_PATH,
                 concurrency_limit=ConcurrencyLimitConfig(
                     limit=1, collision_strategy=dropped if each.name in schedules else queued
                 ),
@@ -354,7 +370,7 @@ def serve(*, every: timedelta, reconcile_every: timedelta, reference_cron: str, 
     settings = read_settings()
     warehouse = run.open_warehouse(settings)
     with warehouse.flow_lock("serve"):
-        _end_lost_runs(warehouse)
+        _end_lost_runs(warehouse, (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING))
         serve_deployments(
             *deployments(
                 every=every,
