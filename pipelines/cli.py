@@ -164,7 +164,7 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
       social-warehouse sync --streams mentions --max-requests 100 --json
     """
     settings = read_settings()
-    with log_to(settings), telling(settings, "sync"), progress_on(stderr, is_quiet=as_json) as progress:
+    with log_to(settings), telling(settings, "sync", now=as_of), progress_on(stderr, is_quiet=as_json) as progress:
         report = run.sync(settings, as_of=as_of, stream_names=streams, max_requests=max_requests, progress=progress)
     if as_json:
         _print_json(report.as_json())
@@ -194,7 +194,7 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
       social-warehouse sql "from reconciliations where action <> 'none' order by reconciled_at desc"
     """
     settings = read_settings()
-    with log_to(settings), telling(settings, "reconcile"), progress_on(stderr, is_quiet=as_json) as progress:
+    with log_to(settings), telling(settings, "reconcile", now=as_of), progress_on(stderr, is_quiet=as_json) as progress:
         report = run.reconcile(settings, as_of=as_of, max_requests=max_requests, progress=progress)
         run.transform(settings, as_of=as_of)
         run.publish(settings)
@@ -245,7 +245,7 @@ def backfill(
     settings = read_settings()
     with (
         log_to(settings),
-        telling(settings, "backfill", tests_data=not is_dry_run),
+        telling(settings, "backfill", tests_data=not is_dry_run, now=as_of),
         progress_on(stderr, is_quiet=as_json) as progress,
     ):
         report = run.backfill(
@@ -359,7 +359,7 @@ def maintain(as_of: datetime | None, as_json: bool) -> None:
       social-warehouse maintain
     """
     settings = read_settings()
-    with log_to(settings), telling(settings, "maintain", tests_data=False):
+    with log_to(settings), telling(settings, "maintain", tests_data=False, now=as_of):
         report = run.maintain(settings, as_of=as_of)
     if as_json:
         _print_json(report.as_json())

@@ -63,6 +63,7 @@ def telling(
     run_kind: str,
     *,
     tests_data: bool = True,
+    now: datetime | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[None]:
     """Tells how the run inside ends, where there is news, and whether the data is stale then.
@@ -74,17 +75,18 @@ def telling(
         settings: the options.
         run_kind: what is run, in a word.
         tests_data: whether a run of this kind, when it ends well, has tested the data.
+        now: the run's clock, UTC; the time of its end when not given.
         sleep: waits so many seconds.
     """
     try:
         yield
     except (WarehouseBusy, BudgetUsedUp):
-        tell(settings, (), (), sleep=sleep)
+        tell(settings, (), (), now=now, sleep=sleep)
         raise
     except Exception as error:
-        tell(settings, [failure_of(run_kind, error, datetime.now(UTC))], (), sleep=sleep)
+        tell(settings, [failure_of(run_kind, error, now or datetime.now(UTC))], (), now=now, sleep=sleep)
         raise
-    tell(settings, (), {run_kind, DATA_TESTS} if tests_data else {run_kind}, sleep=sleep)
+    tell(settings, (), {run_kind, DATA_TESTS} if tests_data else {run_kind}, now=now, sleep=sleep)
 
 
 def failure_of(run_kind: str, error: Exception, at: datetime) -> Problem:
@@ -213,7 +215,7 @@ def news(
     return fresh
 
 
-def send_test(settings: Settings, now: datetime) -> int:
+def send_test(settings: Settings, now: datetime, *, sleep: Callable[[float], None] = time.sleep) -> int:
     """Sends a message that says that it is a test; gives the number of ways that it went.
 
     Raises:
@@ -229,7 +231,7 @@ def send_test(settings: Settings, now: datetime) -> int:
     text = (
         f"Sent at {now:%Y-%m-%d %H:%M} UTC by 'social-warehouse alert --test'. Failures and stale data are told here."
     )
-    if failures := send(senders, Message("test", "Test of the notifications", text, now)):
+    if failures := send(senders, Message("test", "Test of the notifications", text, now), sleep=sleep):
         raise NotSent("; ".join(map(str, failures)))
     return len(senders)
 
