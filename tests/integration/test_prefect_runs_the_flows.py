@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, Server
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ flows.serve(every=timedelta(seconds=20), reconcile_every=timedelta(days=1), refe
             maintain_cron="0 0 1 1 *")
 """
 """What the command does, but oftener than every minute."""
-LONGEST_SECONDS = 400
+LONGEST_SECONDS = 900
 TOKEN = "sandbox-token"
 
 
@@ -160,7 +160,7 @@ def test_a_scheduled_run_leaves_artifacts_and_a_killed_one_blocks_nothing(prefec
         assert set(artifacts) == {"sync-report", "rows-per-table", "request-budget", "failing-tests"}
         assert "| mentions read | 150 |" in artifacts["sync-report"]
         assert {"schema": "marts", "table": "fct_mentions", "rows": 150} in json.loads(artifacts["rows-per-table"])
-        ((budget),) = json.loads(artifacts["request-budget"])
+        (budget,) = json.loads(artifacts["request-budget"])
         assert budget["token"] == 1
         assert 99_000 < budget["requests left"] < 100_000
         assert TOKEN not in json.dumps(artifacts)
@@ -193,9 +193,13 @@ def test_a_scheduled_run_leaves_artifacts_and_a_killed_one_blocks_nothing(prefec
 def test_a_second_one_that_serves_is_refused(prefect: _Prefect) -> None:
     serving = prefect.popen("serving", sys.executable, "-c", SERVING)
     with ending(serving):
-        wait_for("the first", (prefect.folder / "data" / "flow-serve.json").exists)
+        warehouse = Warehouse(prefect.folder / "data")
+        warehouse.make_folders()
+        wait_for("the first", lambda: warehouse.flow_holder("serve"))
         command = [sys.executable, "-m", "pipelines.cli", "serve"]
-        second = subprocess.run(command, env=prefect.environment, capture_output=True, text=True, check=False)
+        second = subprocess.run(
+            command, env=prefect.environment, capture_output=True, text=True, timeout=180, check=False
+        )
         assert second.returncode == 3
         assert "in use by Prefect's serve" in second.stderr
 
@@ -203,7 +207,6 @@ def test_a_second_one_that_serves_is_refused(prefect: _Prefect) -> None:
 def test_a_pool_runs_the_deployments_of_the_file_and_late_ones_once(prefect: _Prefect) -> None:
     folder = prefect.folder / "at-work"
     folder.mkdir()
-    shutil.copytree(prefect.folder / "data", folder / "data")
     names = ("SOCIAL_CONNECT_BASE_URL", "SOCIAL_CONNECT_ACCESS_TOKEN")
     lines = [f'{name.lower()} = "{prefect.environment.pop(name)}"' for name in names]
     prefect.environment.pop("SOCIAL_WAREHOUSE_HOME")
