@@ -36,11 +36,11 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
-from prefect.deployments.runner import EntrypointType
 from prefect.runtime import deployment as running_deployment
 from prefect.runtime import flow_run as running_flow_run
 from prefect.schedules import Cron, Interval
 from prefect.states import Cancelled, Crashed
+from prefect.types.entrypoint import EntrypointType
 
 from pipelines import run
 from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed

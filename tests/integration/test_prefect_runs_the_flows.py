@@ -10,12 +10,13 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from receivers import webhook
 
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, Server
@@ -188,6 +189,25 @@ def test_a_scheduled_run_leaves_artifacts_and_a_killed_one_blocks_nothing(prefec
             each for each in prefect.runs("sync", "Scheduled", "Late") if each["expected_start_time"] < killed_at
         ]
         assert overdue == [], "what was due while nobody ran it is not made up for"
+
+
+def test_a_run_whose_process_is_killed_is_told(prefect: _Prefect) -> None:
+    with webhook() as hook:
+        told = replace(prefect, environment=prefect.environment | {"SOCIAL_WAREHOUSE_NOTIFY_WEBHOOK_URL": hook.url})
+        serving = told.popen("serving", sys.executable, "-c", SERVING)
+        with ending(serving):
+            holder = prefect.folder / "data" / "flow-sync.json"
+            before = {each["id"] for each in prefect.runs("sync")}
+
+            def new() -> list[dict[str, Any]]:
+                return [each for each in prefect.runs("sync", "Running") if each["id"] not in before]
+
+            begun = wait_for("a sync", new)
+            wait_for("its lock", lambda: Warehouse(prefect.folder / "data").flow_holder("sync"))
+            os.kill(json.loads(holder.read_text(encoding="utf-8"))["pid"], signal.SIGKILL)
+            wait_for("the news", lambda: hook.received)
+            assert hook.received[0]["event"] == "sync crashed"
+            assert prefect.ask("GET", f"flow_runs/{begun[0]['id']}")["state_name"] == "Crashed"
 
 
 def test_a_second_one_that_serves_is_refused(prefect: _Prefect) -> None:
