@@ -130,7 +130,7 @@ def sync(as_of: datetime | None = None, stream_names: list[str] | None = None) -
     Returns:
         The run report in plain values.
     """
-    with _alone("sync"):
+    with _alone("sync", as_of):
         return _sync(as_of, stream_names, report_key="sync-report")
 
 
@@ -144,7 +144,7 @@ def reference(as_of: datetime | None = None) -> dict[str, Any]:
     Returns:
         The run report in plain values.
     """
-    with _alone("reference"):
+    with _alone("reference", as_of):
         return _sync(as_of, ["reference"], report_key="reference-report")
 
 
@@ -158,8 +158,8 @@ def reconcile(as_of: datetime | None = None) -> dict[str, Any]:
     Returns:
         The report in plain values.
     """
-    as_of = as_of or datetime.now(UTC)
-    with _alone("reconcile"):
+    with _alone("reconcile", as_of):
+        as_of = as_of or datetime.now(UTC)
         report = compare_and_read_again(as_of)
         create_markdown_artifact(
             report.as_markdown(),
@@ -182,8 +182,8 @@ def backfill(start: datetime, end: datetime, as_of: datetime | None = None) -> d
     Returns:
         The report in plain values.
     """
-    as_of = as_of or datetime.now(UTC)
-    with _alone("backfill"):
+    with _alone("backfill", as_of):
+        as_of = as_of or datetime.now(UTC)
         report = read_span(start, end, as_of)
         create_markdown_artifact(
             report.as_markdown(), key="backfill-report", description="What the backfill read and wrote"
@@ -202,7 +202,7 @@ def maintain(as_of: datetime | None = None) -> dict[str, Any]:
     Returns:
         The report in plain values.
     """
-    with _alone("maintain", tests_data=False):
+    with _alone("maintain", as_of, tests_data=False):
         report = compact_and_prune(as_of or datetime.now(UTC))
         create_markdown_artifact(report.as_markdown(), key="maintain-report", description="What was freed and removed")
         return report.as_json()
@@ -212,11 +212,11 @@ FLOWS = (sync, reconcile, reference, backfill, maintain)
 
 
 @contextmanager
-def _alone(kind: str, *, tests_data: bool = True) -> Iterator[None]:
+def _alone(kind: str, as_of: datetime | None, *, tests_data: bool = True) -> Iterator[None]:
     """For a run that is the only one of its kind, does the work of those that are overdue, and tells how it ends."""
     settings = read_settings()
     warehouse = run.open_warehouse(settings)
-    with warehouse.flow_lock(kind), telling(settings, kind, tests_data=tests_data):
+    with warehouse.flow_lock(kind), telling(settings, kind, tests_data=tests_data, now=as_of):
         if running_deployment.id is not None:
             _drop_overdue_runs()
             _end_lost_runs(warehouse, (StateType.RUNNING,), begun_before=datetime.now(UTC) - LOST_AFTER)
