@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pipelines.backfill import Estimate
 
 FAILED, USAGE, BUSY, TESTS_FAILED, BUDGET_USED_UP = 1, 2, 3, 4, 5
-CRON_FIELD_COUNT = 5
 
 # Rich takes a file for 80 columns wide; tables in a log may be wider.
 stdout = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -56,20 +55,6 @@ class _Time(click.ParamType[datetime]):
                 ctx,
             )
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-class _Cron(click.ParamType[str]):
-    name = "cron"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        fields = str(value).split()
-        if len(fields) != CRON_FIELD_COUNT or not all(re.fullmatch(r"[0-9A-Za-z*,/-]+", field) for field in fields):
-            self.fail(
-                f"{value!r} is not a cron. It wants minute, hour, day, month and weekday, such as '5 3 * * *'.",
-                param,
-                ctx,
-            )
-        return str(value)
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -245,7 +230,7 @@ def backfill(
     settings = read_settings()
     with (
         log_to(settings),
-        telling(settings, "backfill", tests_data=not is_dry_run, now=as_of),
+        nullcontext() if is_dry_run else telling(settings, "backfill", now=as_of),
         progress_on(stderr, is_quiet=as_json) as progress,
     ):
         report = run.backfill(
@@ -379,7 +364,7 @@ def alert(is_test: bool, as_of: datetime | None, as_json: bool) -> None:
     """Says how old the published data is; where it is too old, tells those whom the settings name, once.
 
     Every run does so when it ends. This is for a time when none runs: call it from another scheduler than theirs.
-    Ends with exit code 1 where the data is older than SOCIAL_WAREHOUSE_STALE_AFTER_SECONDS.
+    Ends with exit code 1 where the data is older than SOCIAL_WAREHOUSE_STALE_AFTER_SECONDS, or there is none yet.
 
     \b
     Examples:
@@ -401,7 +386,7 @@ def alert(is_test: bool, as_of: datetime | None, as_json: bool) -> None:
         stdout.print(stale.text, markup=False, highlight=False)
     else:
         stdout.print(f"Data as of {data_at:%Y-%m-%d %H:%M} UTC." if data_at else "Nothing has been published yet.")
-    if stale is not None:
+    if stale is not None or data_at is None:
         sys.exit(FAILED)
 
 
@@ -479,7 +464,6 @@ def sql(query: str, as_csv: bool, as_json: bool) -> None:
 @click.option(
     "--reference",
     "reference_cron",
-    type=_Cron(),
     default="5 3 * * *",
     show_default=True,
     metavar="CRON",
@@ -488,7 +472,6 @@ def sql(query: str, as_csv: bool, as_json: bool) -> None:
 @click.option(
     "--maintain",
     "maintain_cron",
-    type=_Cron(),
     default="35 3 * * *",
     show_default=True,
     metavar="CRON",

@@ -45,7 +45,7 @@ from prefect.types.entrypoint import EntrypointType
 from pipelines import run
 from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed
 from pipelines.notifications import crash_of, tell, telling
-from pipelines.settings import read_settings
+from pipelines.settings import SettingsInvalid, read_settings
 from pipelines.transform import TestsFailed
 from pipelines.warehouse import WarehouseBusy
 
@@ -335,12 +335,15 @@ def deployments(
         reference_cron: when to read the reference data.
         maintain_cron: when to maintain the work file.
         time_zone: IANA zone of both crons.
+
+    Raises:
+        SettingsInvalid: a cron cannot be read.
     """
     schedules: dict[str, Schedule] = {
         sync.name: Interval(every, anchor_date=SCHEDULES_ANCHOR_AT, timezone=time_zone),
         reconcile.name: Interval(reconcile_every, anchor_date=SCHEDULES_ANCHOR_AT, timezone=time_zone),
-        reference.name: Cron(reference_cron, timezone=time_zone),
-        maintain.name: Cron(maintain_cron, timezone=time_zone),
+        reference.name: _cron("--reference", reference_cron, time_zone),
+        maintain.name: _cron("--maintain", maintain_cron, time_zone),
     }
     dropped, queued = ConcurrencyLimitStrategy.CANCEL_NEW, ConcurrencyLimitStrategy.ENQUEUE
     return tuple(
@@ -359,25 +362,33 @@ def deployments(
     )
 
 
+def _cron(option: str, cron: str, time_zone: str) -> Schedule:
+    try:
+        return Cron(cron, timezone=time_zone)
+    except ValueError:
+        raise SettingsInvalid(
+            f"{option} {cron!r} is not a cron. It wants minute, hour, day, month and weekday, such as '5 3 * * *'."
+        ) from None
+
+
 def serve(*, every: timedelta, reconcile_every: timedelta, reference_cron: str, maintain_cron: str) -> None:
     """Schedules the flows and runs them here until stopped. Needs a Prefect server (`PREFECT_API_URL`).
 
     Crons are in the reporting time zone. Other arguments are as for `deployments`.
 
     Raises:
+        SettingsInvalid: a cron cannot be read.
         pipelines.warehouse.WarehouseBusy: the warehouse is served already.
     """
     settings = read_settings()
     warehouse = run.open_warehouse(settings)
+    served = deployments(
+        every=every,
+        reconcile_every=reconcile_every,
+        reference_cron=reference_cron,
+        maintain_cron=maintain_cron,
+        time_zone=settings.social_warehouse_reporting_time_zone,
+    )
     with warehouse.flow_lock("serve"):
         _end_lost_runs(warehouse, (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING))
-        serve_deployments(
-            *deployments(
-                every=every,
-                reconcile_every=reconcile_every,
-                reference_cron=reference_cron,
-                maintain_cron=maintain_cron,
-                time_zone=settings.social_warehouse_reporting_time_zone,
-            ),
-            pause_on_shutdown=False,
-        )
+        serve_deployments(*served, pause_on_shutdown=False)
