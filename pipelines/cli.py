@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,17 @@ from pipelines import doctor, health, run
 from pipelines.api import BudgetUsedUp, SocialConnectError, StopRequested
 from pipelines.erasure import ErasuresUnreadable, Subject
 from pipelines.logs import log_to
+from pipelines.notifications import data_as_of, send_test, staleness_of, tell, telling
 from pipelines.progress import progress_on
 from pipelines.publishing import NothingToRollBackTo, versions
 from pipelines.redaction import without_secrets
 from pipelines.run_history import recorded
+from pipelines.senders import MessageNotSent
 from pipelines.settings import TOML_FILE, SettingsInvalid, read_settings, toml_template
 from pipelines.status_text import print_status
 from pipelines.stopping import Stop, stopped_by_signals
 from pipelines.tables import print_table
-from pipelines.warehouse import Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
+from pipelines.warehouse import CompactionFailed, Warehouse, WarehouseBusy, WarehouseUnreadable, WarehouseUntested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,7 +174,12 @@ def sync(as_of: datetime | None, streams: Sequence[str] | None, max_requests: in
       social-warehouse sync --streams mentions --max-requests 100 --json
     """
     settings, stop = read_settings(), Stop()
-    with log_to(settings), stopped_by_signals(stop), progress_on(stderr, is_quiet=as_json) as progress:
+    with (
+        log_to(settings),
+        telling(settings, "sync", now=as_of),
+        stopped_by_signals(stop),
+        progress_on(stderr, is_quiet=as_json) as progress,
+    ):
         report = run.sync(
             settings, as_of=as_of, stream_names=streams, max_requests=max_requests, progress=progress, stop=stop
         )
@@ -205,6 +213,7 @@ def reconcile(as_of: datetime | None, max_requests: int | None, as_json: bool) -
     settings, stop = read_settings(), Stop()
     with (
         log_to(settings),
+        telling(settings, "reconcile", now=as_of),
         stopped_by_signals(stop),
         progress_on(stderr, is_quiet=as_json) as progress,
         recorded(settings, "reconcile"),
@@ -260,6 +269,7 @@ def backfill(
     kind = "backfill_dry_run" if is_dry_run else "backfill"
     with (
         log_to(settings),
+        nullcontext() if is_dry_run else telling(settings, "backfill", now=as_of),
         stopped_by_signals(stop),
         progress_on(stderr, is_quiet=as_json) as progress,
         recorded(settings, kind),
@@ -461,6 +471,64 @@ def _version_in_words(version: Version) -> str:
 @cli.command()
 @as_of
 @as_json
+def maintain(as_of: datetime | None, as_json: bool) -> None:
+    """Compacts the work file where much of it is free, and removes logs older than SOCIAL_WAREHOUSE_LOG_DAYS.
+
+    What is published stays as it is.
+
+    \b
+    Example:
+      social-warehouse maintain
+    """
+    settings = read_settings()
+    with log_to(settings), telling(settings, "maintain", tests_data=False, now=as_of):
+        report = run.maintain(settings, as_of=as_of)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        size = report.compaction
+        stdout.print(
+            f"The work file has {size.after_bytes / 1e6:,.1f} MB and had {size.before_bytes / 1e6:,.1f};"
+            f" {report.removed_log_count} logs and {report.removed_dbt_file_count} files of dbt removed."
+        )
+
+
+@cli.command()
+@click.option("--test", "is_test", is_flag=True, help="Send a message that says it is a test.")
+@as_of
+@as_json
+def alert(is_test: bool, as_of: datetime | None, as_json: bool) -> None:
+    """Says how old the published data is; where it is too old, tells those whom the settings name, once.
+
+    Every run does so when it ends. This is for a time when none runs: call it from another scheduler than theirs.
+    Ends with exit code 1 where the data is older than SOCIAL_WAREHOUSE_STALE_AFTER_SECONDS, or there is none yet.
+
+    \b
+    Examples:
+      social-warehouse alert --test
+      social-warehouse alert
+    """
+    settings = read_settings()
+    now = as_of or datetime.now(UTC)
+    with log_to(settings):
+        if is_test:
+            way_count = send_test(settings, now)
+            stdout.print(f"Sent {way_count} of {way_count}: look whether it has arrived.")
+            return
+        data_at, stale = data_as_of(settings), staleness_of(settings, now)
+        tell(settings, (), (), now=now)
+    if as_json:
+        _print_json({"data_as_of": data_at.isoformat() if data_at else None, "is_stale": stale is not None})
+    elif stale is not None:
+        stdout.print(stale.text, markup=False, highlight=False)
+    else:
+        stdout.print(f"Data as of {data_at:%Y-%m-%d %H:%M} UTC." if data_at else "Nothing has been published yet.")
+    if stale is not None or data_at is None:
+        sys.exit(FAILED)
+
+
+@cli.command()
+@as_json
 def status(as_of: datetime | None, as_json: bool) -> None:
     """Says how old the data is, which lists are late, what the last runs did, and who is writing. Asks the API nothing.
 
@@ -549,13 +617,32 @@ def sql(query: str, as_csv: bool, allows_files: bool, as_json: bool) -> None:
     metavar="MINUTES",
     help="How often to reconcile.",
 )
-def serve(every_minutes: int, reconcile_every_minutes: int) -> None:
-    """Runs the sync and the reconciliation on a schedule, until stopped. Needs a Prefect server.
+@click.option(
+    "--reference",
+    "reference_cron",
+    default="5 3 * * *",
+    show_default=True,
+    metavar="CRON",
+    help="When to read the reference data.",
+)
+@click.option(
+    "--maintain",
+    "maintain_cron",
+    default="35 3 * * *",
+    show_default=True,
+    metavar="CRON",
+    help="When to maintain the work file.",
+)
+def serve(every_minutes: int, reconcile_every_minutes: int, reference_cron: str, maintain_cron: str) -> None:
+    """Runs sync, reconcile, reference and maintain on a schedule, and backfills on demand, until stopped.
+
+    Crons are in SOCIAL_WAREHOUSE_REPORTING_TIME_ZONE. It needs a Prefect server. A run that is late or due while
+    another of its kind goes on is dropped: the next does its work.
 
     \b
-    Example:
+    Examples:
       prefect server start --background
-      PREFECT_API_URL=http://127.0.0.1:4200/api social-warehouse serve --every 15
+      PREFECT_API_URL=http://127.0.0.1:4200/api social-warehouse serve --every 15 --reference "0 4 * * *"
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise click.UsageError(
@@ -565,7 +652,12 @@ def serve(every_minutes: int, reconcile_every_minutes: int) -> None:
     read_settings()
     from pipelines import flows  # noqa: PLC0415 - Prefect takes two seconds to import, and only this command and the demo need it
 
-    flows.serve(every=timedelta(minutes=every_minutes), reconcile_every=timedelta(minutes=reconcile_every_minutes))
+    flows.serve(
+        every=timedelta(minutes=every_minutes),
+        reconcile_every=timedelta(minutes=reconcile_every_minutes),
+        reference_cron=reference_cron,
+        maintain_cron=maintain_cron,
+    )
 
 
 @cli.command()
@@ -732,6 +824,8 @@ def _fail_by_kind(error: Exception) -> None:
         | run.NothingToReplay
         | NothingToRollBackTo
         | ErasuresUnreadable
+        | MessageNotSent
+        | CompactionFailed
         | TransformFailed
         | DuckDBError
         | OSError,

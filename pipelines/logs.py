@@ -16,6 +16,7 @@ from pipelines.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from pipelines.settings import Settings
 
@@ -51,6 +52,14 @@ def log_to(settings: Settings) -> Iterator[None]:
         for handler in (file, terminal):
             root.removeHandler(handler)
             handler.close()
+
+
+def remove_old_logs(warehouse: Warehouse, before: date) -> int:
+    """Removes the log files of the days before a day (UTC); gives how many there were."""
+    old = [file for file in warehouse.logs_folder.glob("????-??-??.log") if file.stem < before.isoformat()]
+    for file in old:
+        file.unlink()
+    return len(old)
 
 
 class _OneLine(logging.Formatter):

@@ -19,6 +19,7 @@ from pipelines.keeping import (
     noted_mentions,
     objects_set_aside,
 )
+from pipelines.logs import remove_old_logs
 from pipelines.probing import honoured, read_probes
 from pipelines.rebuild import RebuildReport, rebuild
 from pipelines.run_history import forget_published, keep_runs, prune_runs, recorded
@@ -27,6 +28,7 @@ from pipelines.source import (
     STREAMS,
     AccountReading,
     Memory,
+    Reading,
     SetAsideReader,
     Stream,
     StreamReader,
@@ -51,8 +53,13 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
     from pipelines.traces import Trace
     from pipelines.transform import TransformReport
+    from pipelines.warehouse import Compaction
 
 logger = logging.getLogger(__name__)
+
+
+REFERENCE = tuple(stream.name for stream in STREAMS if stream.reading is Reading.SNAPSHOT)
+"""The lists that are read whole, each time that their turn comes: users, teams, tags, schedules, ..."""
 
 
 class Progress(Protocol):
@@ -211,6 +218,8 @@ def extract_and_load(
     from pipelines.source.statistics import StatisticsLoader  # noqa: PLC0415 - as above, and pandas
 
     progress = progress or Silent()
+    if stream_names is not None:  # "reference" stands for all lists of reference data
+        stream_names = [name for given in stream_names for name in (REFERENCE if given == "reference" else (given,))]
     streams = _chosen_streams(stream_names)
     as_of = as_of.astimezone(UTC).replace(microsecond=0)
     if settings.start_date(as_of) >= as_of:
@@ -414,6 +423,25 @@ class BackfillReport:
             "resume_at": self.resume_at.isoformat() if self.resume_at else None,
         }
 
+    def as_markdown(self) -> str:
+        """The report for people."""
+        outcome = self.outcome
+        lines = [
+            f"Backfill of {self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC.",
+            "",
+            "| | |",
+            "|---|---:|",
+            f"| requests | {self.request_count:,} |",
+            f"| windows read, of {outcome.planned_count:,} | {outcome.read_count:,} |",
+            *(f"| {stream} read | {count:,} |" for stream, count in outcome.record_counts.items()),
+            *(f"| rows written to {table} | {count:,} |" for table, count in outcome.row_counts.items()),
+            f"| records set aside in quarantine | {outcome.quarantined_count:,} |",
+        ]
+        notes = [*sorted(outcome.drift), *outcome.notices]
+        if outcome.stopped_by:
+            notes.append(f"Reading ended early: {outcome.stopped_by}")
+        return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+
 
 def backfill(
     settings: Settings,
@@ -584,7 +612,7 @@ def erase(
         if is_dry_run:
             return ErasureReport(found.object_counts, {}, len(found.texts), found.shared_count, (), (), is_dry_run)
         with warehouse.writer_lock("an erasure", timeout_seconds=LOCK_WAIT_SECONDS):
-            warehouse.compact()
+            warehouse.compact(always=True)
             notices += warehouse.forget_leftovers()
         progress.step("transform and test")
         transform(settings, as_of=as_of)
@@ -885,10 +913,85 @@ def roll_back(settings: Settings) -> publishing.Version:
         return publishing.roll_back(warehouse)
 
 
+@dataclass(frozen=True)
+class MaintenanceReport:
+    """What a maintenance removed, and how large the work file was and is, in bytes."""
+
+    compaction: Compaction
+    removed_log_count: int
+    removed_dbt_file_count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values, for scripts."""
+        return {
+            "before_bytes": self.compaction.before_bytes,
+            "after_bytes": self.compaction.after_bytes,
+            "free_bytes": self.compaction.free_bytes,
+            "removed_log_count": self.removed_log_count,
+            "removed_dbt_file_count": self.removed_dbt_file_count,
+        }
+
+    def as_markdown(self) -> str:
+        """The report for people."""
+        rows = (f"| {name.replace('_', ' ')} | {value:,} |" for name, value in self.as_json().items())
+        return "\n".join(["Maintenance.", "", "| | |", "|---|---:|", *rows])
+
+
+def maintain(settings: Settings, *, as_of: datetime | None = None) -> MaintenanceReport:
+    """Compacts the work file, and removes logs and what dbt has left that are older than `SOCIAL_WAREHOUSE_LOG_DAYS`.
+
+    What can be published stays so. The published copy is not touched.
+
+    Args:
+        settings: the options.
+        as_of: the run's clock, UTC; now when not given.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another run is going on, or something else writes for long.
+        pipelines.warehouse.WarehouseUnreadable: there is no work file yet.
+        pipelines.warehouse.CompactionFailed: the disk is full. The work file is as it was.
+    """
+    as_of = (as_of or datetime.now(UTC)).astimezone(UTC)
+    before = as_of - timedelta(days=settings.social_warehouse_log_days)
+    warehouse = open_warehouse(settings)
+    with (
+        recorded(settings, "maintain", as_of=as_of),
+        warehouse.run_lock("a maintenance"),
+        warehouse.writer_lock("a maintenance", timeout_seconds=LOCK_WAIT_SECONDS),
+    ):
+        with warehouse.connect():
+            pass  # says clearly that there is nothing to maintain
+        with warehouse.staying_tested():
+            compaction = warehouse.compact()
+        return MaintenanceReport(
+            compaction, remove_old_logs(warehouse, before.date()), warehouse.remove_old_sql(before)
+        )
+
+
 LOCK_WAIT_SECONDS = 60
 """How long a step waits for another run's step to end."""
 LONGEST_FRAME_SECONDS = 86_400
 """How long a run that waits for the API's next frame may wait for it."""
+
+
+def remaining_counts(settings: Settings) -> tuple[int | None, ...]:
+    """What the API still allows each token in its present frame, as last told; None where it is not known."""
+    with connect(settings) as api:
+        return api.budget.remaining_counts
+
+
+def rows_per_table(settings: Settings) -> list[tuple[str, str, int]]:
+    """Schema, name and number of rows of each table of the published copy.
+
+    Raises:
+        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet.
+    """
+    with open_warehouse(settings).connect_published() as con:
+        tables = con.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+        return [
+            (schema, table, int((con.execute(f'FROM {schema}."{table}" SELECT count(*)').fetchone() or (0,))[0]))
+            for schema, table in tables
+        ]
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
@@ -988,6 +1091,7 @@ def _chosen_streams(names: Sequence[str] | None) -> list[Stream]:
     known = [*(stream.name for stream in STREAMS), FACETS.name]
     if unknown := set(names or ()) - set(known):
         raise SettingsInvalid(
-            f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, comma between."
+            f"--streams: {', '.join(sorted(unknown))} unknown. It wants some of {', '.join(known)}, comma between;"
+            " reference stands for all lists of reference data."
         )
     return [stream for stream in STREAMS if names is None or stream.name in names]

@@ -8,12 +8,15 @@ others is refused. docs/settings.md is generated from this file.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -138,8 +141,8 @@ class Settings(BaseSettings):
         3600,
         ge=60,
         description=(
-            "How old the newest successful load may be before `check` calls the schedule dead. Four times as long as"
-            " what lies between two syncs leaves room for one that is busy and one that waits for its allowance."
+            "How old the newest data may become before somebody is told, and `check` calls the schedule dead. Four times"
+            " as long as what lies between two syncs leaves room for one that is busy and one that waits for its allowance."
         ),
     )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")
@@ -194,6 +197,34 @@ class Settings(BaseSettings):
             " warehouse."
         ),
     )
+    social_warehouse_log_days: int = Field(
+        30, ge=1, description="How many days `maintain` keeps log files, and what dbt has left of models."
+    )
+    social_warehouse_notify_webhook_url: SecretStr | None = Field(
+        None,
+        description=(
+            "Incoming webhook that is told when a run or a data test has failed and when data is stale"
+            " (docs/schedules.md). https, or http on this machine."
+        ),
+    )
+    social_warehouse_notify_webhook_template: Literal["slack", "teams", "json"] = Field(
+        "json", description="What the webhook takes: Slack's message, a Teams workflow's card, or plain JSON."
+    )
+    social_warehouse_notify_smtp_host: str | None = Field(
+        None, description="Mail server over which the same is told by e-mail."
+    )
+    social_warehouse_notify_smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    social_warehouse_notify_smtp_starttls: bool = Field(
+        default=True, description="Whether the connection to it is encrypted (STARTTLS)."
+    )
+    social_warehouse_notify_smtp_user: str | None = Field(None, description="User to log in to it with, if it asks.")
+    social_warehouse_notify_smtp_password: SecretStr | None = Field(
+        None, description="That user's password; sent over an encrypted connection only."
+    )
+    social_warehouse_notify_from: str | None = Field(None, description="Sender of the e-mails.")
+    social_warehouse_notify_to: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validate_default=True, description="Who gets the e-mails: addresses, separated by commas."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -217,7 +248,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, files(settings_cls), dotenv_settings, toml_settings
 
     @field_validator(
-        "social_connect_access_token", "social_connect_refresh_token", "social_connect_account_ids", mode="before"
+        "social_connect_access_token",
+        "social_connect_refresh_token",
+        "social_connect_account_ids",
+        "social_warehouse_notify_to",
+        mode="before",
     )
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
@@ -259,6 +294,46 @@ class Settings(BaseSettings):
             raise ValueError("is too short" if length else "is needed to hash personal data")
         return value
 
+    @field_validator("social_warehouse_notify_webhook_url")
+    @classmethod
+    def _can_be_posted_to(cls, value: SecretStr | None) -> SecretStr | None:
+        url = urlsplit(value.get_secret_value()) if value else None
+        if url is None:
+            return value
+        try:
+            is_address = bool(url.hostname) and url.port != 0
+        except ValueError:  # its port is no number; the text would show it
+            is_address = False
+        if not is_address or not value or not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+            raise ValueError("is no address")
+        if url.scheme != "https" and not (url.scheme == "http" and is_this_machine(url.hostname or "")):
+            raise ValueError("is not encrypted")
+        return value
+
+    @field_validator("social_warehouse_notify_from", "social_warehouse_notify_to")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for address in (value,) if isinstance(value, str) else value or ():
+            if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", address):
+                raise ValueError(f"{address!r} is no e-mail address")
+        return value
+
+    @field_validator("social_warehouse_notify_smtp_password")
+    @classmethod
+    def _is_sent_encrypted(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        is_encrypted = info.data.get("social_warehouse_notify_smtp_starttls")
+        if value and not is_encrypted and not is_this_machine(info.data.get("social_warehouse_notify_smtp_host") or ""):
+            raise ValueError("is not sent unencrypted, and SOCIAL_WAREHOUSE_NOTIFY_SMTP_STARTTLS is false")
+        return value
+
+    @field_validator("social_warehouse_notify_to")
+    @classmethod
+    def _are_there_to_write_to(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        has_ends = value and info.data.get("social_warehouse_notify_from")
+        if info.data.get("social_warehouse_notify_smtp_host") and not has_ends:
+            raise ValueError("it and SOCIAL_WAREHOUSE_NOTIFY_FROM are needed where a mail server is given")
+        return value
+
     @property
     def reporting_time_zone(self) -> ZoneInfo:
         """The zone in which reports cut their days."""
@@ -267,6 +342,14 @@ class Settings(BaseSettings):
     def start_date(self, now: datetime) -> datetime:
         """Where the first sync starts, UTC."""
         return self.social_connect_start_date or now - DEFAULT_HISTORY
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the loopback address, which nobody else can listen to."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 _WANTS = {
@@ -293,6 +376,16 @@ _WANTS = {
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",
     "social_warehouse_personal_data": "one of keep, hash, drop",
     "social_warehouse_personal_data_key": f"a secret text of {SHORTEST_KEY} characters or more",
+    "social_warehouse_log_days": "a whole number of days, 1 or more",
+    "social_warehouse_notify_webhook_url": "the https address of an incoming webhook, or http on this machine",
+    "social_warehouse_notify_webhook_template": "one of slack, teams, json",
+    "social_warehouse_notify_smtp_host": "the name of a mail server",
+    "social_warehouse_notify_smtp_port": "a port, 1 to 65535",
+    "social_warehouse_notify_smtp_starttls": "true or false",
+    "social_warehouse_notify_smtp_user": "the name of a user of the mail server",
+    "social_warehouse_notify_smtp_password": "that user's password",
+    "social_warehouse_notify_from": "an e-mail address",
+    "social_warehouse_notify_to": "e-mail addresses separated by commas",
 }
 SECRETS = frozenset(name for name, option in Settings.model_fields.items() if "SecretStr" in str(option.annotation))
 """Names of the options that are secret."""

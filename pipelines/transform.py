@@ -31,13 +31,35 @@ _CHANGING = ("config.materialized:table", "config.materialized:incremental", "re
 
 
 class TestsFailed(Exception):
-    """A data test found rows that break its claim; nothing is published."""
+    """A data test found rows that break its claim; nothing is published.
+
+    Attributes:
+        failing: name of each test that failed, and what it had to say.
+    """
 
     __test__ = False  # not a test, whatever pytest makes of its name
 
+    def __init__(self, text: str, failing: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(text, failing)
+        self.failing = failing
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 class TransformFailed(Exception):
-    """A model could not be built."""
+    """A model could not be built.
+
+    Attributes:
+        model_names: those that could not. The text has what the database said, which may quote rows.
+    """
+
+    def __init__(self, text: str, model_names: tuple[str, ...] = ()) -> None:
+        super().__init__(text, model_names)
+        self.model_names = model_names
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -124,13 +146,17 @@ def transform(
         )
     if broken := by_status.get("error"):
         raise TransformFailed(
-            f"{len(broken)} models could not be built: {'; '.join(broken)}. Their SQL is in {compiled}."
+            f"{len(broken)} models could not be built: {'; '.join(broken)}. Their SQL is in {compiled}.",
+            tuple(each.node.name for each in outcome.result.results if str(each.status) == "error"),
         )
     if failing := by_status.get("fail"):
         raise TestsFailed(
             f"{len(failing)} data tests failed, so nothing was published and readers keep the last good copy:"
             f" {'; '.join(failing)}."
-            f" Their SQL is in {compiled}: run it on {warehouse.file} to see the rows."
+            f" Their SQL is in {compiled}: run it on {warehouse.file} to see the rows.",
+            tuple(
+                (each.node.name, each.message or "") for each in outcome.result.results if str(each.status) == "fail"
+            ),
         )
     return TransformReport(
         model_count=sum(str(each.node.resource_type) == "model" for each in outcome.result.results),

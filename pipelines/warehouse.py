@@ -49,6 +49,9 @@ MEMORY_LIMIT = "104MB"
 """What the database may use while rows are loaded or looked up; beyond it, it works on disk."""
 MEMORY_LIMIT_FOR_LARGE_OBJECTS = "1GB"
 """What either may use for objects of which it cannot hold some thousand at once otherwise."""
+FREE_SHARE = 0.2
+LEAST_FREE_BYTES = 8 * 2**20
+"""The work file is written anew where more than this share of it, and at least so many bytes, are free."""
 
 LOADER_WAIT_SECONDS = 3600
 """How long a sync waits for the package of a backfill, and a backfill for a sync."""
@@ -67,6 +70,10 @@ class WarehouseUnreadable(Exception):
 
 class WarehouseUntested(Exception):
     """The warehouse file is not as it was when its data tests passed."""
+
+
+class CompactionFailed(Exception):
+    """The work file could not be written anew; it is as it was."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +212,18 @@ class Warehouse:
             yield
 
     @contextmanager
+    def flow_lock(self, name: str) -> Iterator[None]:
+        """Holds the one lock that a scheduled run of a kind needs, or the process that serves them.
+
+        So it can be told whether a run that a scheduler knows of is still alive. The rest is as for `writer_lock`.
+
+        Raises:
+            WarehouseBusy: another run of the kind is going on.
+        """
+        with self._lock(f"flow-{name}", f"Prefect's {name}", timeout_seconds=0):
+            yield
+
+    @contextmanager
     def writer_lock(self, holder: str, *, timeout_seconds: float = 0) -> Iterator[None]:
         """Holds the one lock that writing needs. It is a file lock, so the system frees it when its holder dies.
 
@@ -239,6 +258,10 @@ class Warehouse:
     def writer(self) -> str | None:
         """Who holds the writer lock, in words; None when nobody does."""
         return _read_holder(self.home / "writer.json") if self._is_held("writer") else None
+
+    def flow_holder(self, name: str) -> str | None:
+        """Who holds the lock of a kind of scheduled run, in words; None when nobody does."""
+        return _read_holder(self.home / f"flow-{name}.json") if self._is_held(f"flow-{name}") else None
 
     def holders(self) -> dict[str, Holder]:
         """Who holds which of the locks.
@@ -362,20 +385,6 @@ class Warehouse:
                         f" (FROM {DATASET}.{root.name} AS object WHERE {_same_object(root, table)})"
                     )
 
-    def compact(self) -> None:
-        """Writes the work file anew, so that nothing is in it but its rows. The caller holds the writer lock.
-
-        A database keeps what was deleted or replaced in blocks that are free until something is written over them.
-        """
-        building = self.file.with_suffix(".building")
-        building.unlink(missing_ok=True)
-        with open_database(building, read_only=False) as con:
-            con.execute(f"ATTACH {literal(str(self.file))} AS work (READ_ONLY)")
-            con.execute(f"COPY FROM DATABASE work TO {quoted(building.stem)}")
-            con.execute("DETACH work")
-        building.replace(self.file)
-        self.file.with_name(f"{self.file.name}.wal").unlink(missing_ok=True)
-
     def forget_leftovers(self) -> list[str]:
         """Removes files of rows that nothing needs; what that costs, in words. The caller holds all locks."""
         notices = []
@@ -414,9 +423,96 @@ class Warehouse:
                 " last good copy. Run 'social-warehouse transform' first."
             )
 
+    def compact(self, *, always: bool = False) -> Compaction:
+        """Writes the work file anew, in one piece, where much of it is free; what is in it stays as it is.
+
+        DuckDB uses free blocks again, but gives none back to the disk; and until it does use one, what was deleted or
+        replaced is still in it. With `always`, the file is written anew whatever is free. The new file is written beside the old one, is
+        compared with it, and takes its place in one step, so a kill leaves one or the other. The caller holds the run
+        lock and the writer lock.
+
+        Raises:
+            WarehouseUnreadable: there is no work file yet, or it is damaged.
+            CompactionFailed: the new file is not as the old one, or the disk is full; the old one stays.
+        """
+        with open_database(self.file, read_only=True) as con:
+            (_, _, block_bytes, block_count, _, free_count, *_) = con.execute("PRAGMA database_size").fetchone() or ()
+        before = self.file.stat().st_size
+        free_bytes = int(free_count) * int(block_bytes)
+        is_worth_it = always or (free_count > FREE_SHARE * block_count and free_bytes >= LEAST_FREE_BYTES)
+        wal = self.file.with_name(f"{self.file.name}.wal")
+        if not is_worth_it and not wal.exists():
+            return Compaction(before, before, free_bytes)
+        with open_database(self.file, read_only=False) as con:
+            con.execute("CHECKPOINT")  # what a killed run has left in the log
+        if is_worth_it:
+            self._rewrite(wal)
+        return Compaction(before, self.file.stat().st_size, free_bytes)
+
+    def remove_old_sql(self, before: datetime) -> int:
+        """Removes the SQL that dbt has last written before an instant; gives how many files. It writes it when needed.
+
+        The caller holds the writer lock.
+        """
+        written = (file for name in ("compiled", "run") for file in (self.dbt_folder / "target" / name).rglob("*.sql"))
+        old = [file for file in written if datetime.fromtimestamp(file.stat().st_mtime, UTC) < before]
+        for file in old:
+            file.unlink()
+        return len(old)
+
+    def _rewrite(self, wal: Path) -> None:
+        building = self.file.with_suffix(".compacting")
+        building.unlink(missing_ok=True)
+        needed, free = self.file.stat().st_size, shutil.disk_usage(self.home).free
+        if free < needed:
+            raise CompactionFailed(
+                f"{self.file} was not compacted: its copy may take {needed:,} bytes, and the disk has {free:,} left."
+                " Make room, then run 'social-warehouse maintain' again."
+            )
+        try:
+            with open_database(building, read_only=False) as con:
+                con.execute(f"SET memory_limit = '{MEMORY_LIMIT_FOR_LARGE_OBJECTS}'")
+                con.execute(f"ATTACH {literal(str(self.file))} AS work (READ_ONLY)")
+                con.execute(f"COPY FROM DATABASE work TO {quoted(building.stem)}")
+                is_same = _contents(con, "work") == _contents(con, building.stem)
+                con.execute("DETACH work")
+            # A log of the old file beside the new one would be taken for the new one's.
+            if not is_same or wal.exists():
+                raise CompactionFailed(
+                    f"{self.file} was not compacted: its copy is not the same. Nothing has changed. Please report it."
+                )
+            building.chmod(0o600)
+            building.replace(self.file)
+        finally:
+            building.unlink(missing_ok=True)
+
+    @contextmanager
+    def staying_tested(self) -> Iterator[None]:
+        """For work on the work file that leaves what is tested as it is: what could be published before can be after.
+
+        Should the process die inside, it cannot, until the next transform has tested it.
+        """
+        try:
+            self.check_tested()
+            is_tested = True
+        except WarehouseUntested:
+            is_tested = False
+        yield
+        if is_tested:
+            self.mark_tested()
+
     @property
     def _tested_file(self) -> Path:
         return self.home / "tested"
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """How large the work file was and is, and how many bytes in it were free."""
+
+    before_bytes: int
+    after_bytes: int
+    free_bytes: int
 
 
 @dataclass(frozen=True)
@@ -457,6 +553,26 @@ def open_database(file: Path, *, read_only: bool = True) -> Iterator[duckdb.Duck
     with con:
         con.execute("SET TimeZone = 'UTC'")
         yield con
+
+
+def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[list[tuple[object, ...]]]:
+    """What a copy has to have in common with a database: tables and their rows, columns, views, descriptions."""
+    tables = con.execute(
+        "SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE database_name = ? ORDER BY ALL", [database]
+    ).fetchall()
+    counts = [
+        con.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(schema)}.{quoted(table)}").fetchone() or ()
+        for schema, table, _ in tables
+    ]
+    others = (
+        "SELECT schema_name, table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns()",
+        "SELECT schema_name, view_name, sql, comment FROM duckdb_views()",
+        "SELECT schema_name, table_name, constraint_type, constraint_text FROM duckdb_constraints()",
+        "SELECT schema_name, index_name, sql FROM duckdb_indexes()",
+        "SELECT schema_name, sequence_name FROM duckdb_sequences()",
+    )
+    found = (con.execute(f"{query} WHERE database_name = ? ORDER BY ALL", [database]).fetchall() for query in others)
+    return [tables, counts, *found]
 
 
 def _signature(file: Path) -> str:

@@ -15,6 +15,7 @@ from transforms.drift import Drift
 from transforms.flatten import Flattening
 
 LONGEST = (
+    "test_prefect_runs_the_flows",
     "test_whatever_happens_a_sweep_brings_in_step",
     "test_sync_100_000_mentions",
     "test_no_personal_data_in_any_file",

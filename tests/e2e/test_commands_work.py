@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import duckdb
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from receivers import webhook
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def test_check_says_what_does_not(make_user: Callable[..., Any]) -> None:
     assert "wrong" not in said.stdout + said.stderr
 
 
-@pytest.mark.parametrize("command", [("sql", "select 1"), ("transform",), ("publish",)])
+@pytest.mark.parametrize("command", [("sql", "select 1"), ("transform",), ("publish",), ("maintain",)])
 def test_before_the_first_sync_the_next_step_is_named(make_user: Callable[..., Any], command: tuple[str, ...]) -> None:
     user = make_user()
     said = user.run(*command)
@@ -269,6 +270,39 @@ def test_transform_and_publish_need_no_token(story: _Story, make_user: Callable[
     assert said.exit_code == 0
     assert json.loads(said.stdout)["published_bytes"] == user.published_file.stat().st_size
     user.assert_published_is_complete()
+
+
+def test_maintain_says_how_large_the_file_is_and_leaves_what_is_published(story: _Story) -> None:
+    before = story.user.published_file.stat().st_mtime_ns
+    said = story.user.run("maintain", "--json")
+    assert said.exit_code == 0, said.stderr
+    assert json.loads(said.stdout)["after_bytes"] == (story.user.home / "warehouse.duckdb").stat().st_size
+    assert story.user.published_file.stat().st_mtime_ns == before
+
+
+def test_stale_data_is_told_once_and_that_it_is_over(story: _Story) -> None:
+    now = story.user.box.now
+    with webhook() as hook:
+        options = {
+            "SOCIAL_WAREHOUSE_NOTIFY_WEBHOOK_URL": hook.url,
+            "SOCIAL_WAREHOUSE_NOTIFY_WEBHOOK_TEMPLATE": "teams",
+            "SOCIAL_CONNECT_ACCESS_TOKEN": "",
+        }
+        later = (now + timedelta(hours=3)).isoformat()
+        stale = story.user.run("alert", "--as-of", later, **options)
+        assert stale.exit_code == 1
+        assert f"the data as of {now:%Y-%m-%d %H:%M} UTC, 3.0 hours ago" in stale.stdout
+        assert json.loads(story.user.run("alert", "--json", "--as-of", later, **options).stdout)["is_stale"] is True
+        fresh = story.user.run("alert", "--as-of", (now + timedelta(minutes=20)).isoformat(), **options)
+        assert (fresh.exit_code, fresh.stdout) == (0, f"Data as of {now:%Y-%m-%d %H:%M} UTC.\n")
+        titles = [each["attachments"][0]["content"]["body"][0]["text"] for each in hook.received]
+        assert titles == ["Data is stale", "Over: Data is stale"]
+        assert story.user.run("alert", "--test", **options).exit_code == 0
+        assert len(hook.received) == 3
+    said = story.user.run("alert", "--test", **options)
+    assert said.exit_code == 1
+    assert "the webhook cannot be reached" in said.complaint
+    assert "secret-address" not in said.stdout + said.stderr
 
 
 def test_nothing_that_is_left_has_the_token(story: _Story) -> None:

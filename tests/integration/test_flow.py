@@ -111,15 +111,61 @@ def test_the_flow_of_a_reconciliation_marks_what_is_gone_and_leaves_a_report(ser
 def test_a_schedule_never_piles_up_runs() -> None:
     from pipelines import flows  # noqa: PLC0415 - after the fixture
 
-    periods = timedelta(minutes=15), timedelta(hours=1)
-    deployments = flows.deployments(every=periods[0], reconcile_every=periods[1])
-    assert [deployment.flow_name for deployment in deployments] == ["sync", "reconcile"]
-    for deployment, period in zip(deployments, periods, strict=True):
-        (schedule,) = deployment.schedules or ()
-        assert getattr(schedule.schedule, "interval", None) == period
+    periods = {"sync": timedelta(minutes=15), "reconcile": timedelta(hours=1)}
+    crons = {"reference": "5 3 * * *", "maintain": "35 3 * * 0"}
+    deployments = {
+        deployment.flow_name: deployment
+        for deployment in flows.deployments(
+            every=periods["sync"],
+            reconcile_every=periods["reconcile"],
+            reference_cron=crons["reference"],
+            maintain_cron=crons["maintain"],
+            time_zone="Europe/Brussels",
+        )
+    }
+    assert list(deployments) == ["sync", "reconcile", "reference", "backfill", "maintain"]
+    for name, deployment in deployments.items():
+        schedules = [each.schedule for each in deployment.schedules or ()]
+        assert [getattr(each, "interval", None) for each in schedules if name in periods] == list(
+            filter(None, [periods.get(name)])
+        )
+        assert [getattr(each, "cron", None) for each in schedules if name in crons] == list(
+            filter(None, [crons.get(name)])
+        )
+        assert all(each.timezone == "Europe/Brussels" for each in schedules)
+        assert bool(schedules) == (name != "backfill")
         assert deployment.concurrency_limit == 1
         assert deployment.concurrency_options is not None
-        assert deployment.concurrency_options.collision_strategy.value == "CANCEL_NEW"
+        strategy = "ENQUEUE" if name == "backfill" else "CANCEL_NEW"
+        assert deployment.concurrency_options.collision_strategy.value == strategy
+
+
+@pytest.mark.usefixtures("prefect")
+def test_the_other_flows_leave_their_reports_and_failing_tests_are_named(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - as above
+
+    from pipelines import flows  # noqa: PLC0415 - after the fixture
+    from pipelines.transform import TestsFailed  # noqa: PLC0415 - as above
+
+    box = server.sandbox
+    report = flows.reference(as_of=box.now)
+    assert set(report["record_counts"]) == set(flows.run.REFERENCE)
+    assert set(flows.maintain(as_of=box.now)) >= {"before_bytes", "after_bytes"}
+
+    def failing(*_: object, **__: object) -> None:
+        raise TestsFailed("1 data tests failed", (("unique_mentions", "Got 2 results"),))
+
+    monkeypatch.setattr(flows.run, "transform", failing)
+    with pytest.raises(TestsFailed):
+        flows.sync(as_of=box.now, stream_names=["topics", "mentions"])
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts()
+    keys = {artifact.key for artifact in artifacts}
+    assert keys >= {"reference-report", "maintain-report", "rows-per-table", "request-budget", "failing-tests"}
+    texts = [str(artifact.data) for artifact in artifacts if artifact.key == "failing-tests"]
+    assert sum("unique_mentions" in text and "Got 2 results" in text for text in texts) == 1
 
 
 def test_only_what_may_pass_is_tried_again(environment: Path) -> None:  # noqa: ARG001 - as for the fixture prefect

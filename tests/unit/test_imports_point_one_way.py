@@ -16,13 +16,13 @@ OURS = ("pipelines", "transforms", "sandbox")
 LAYERS = (
     {"pipelines.cli"},
     {"pipelines.flows", "pipelines.doctor", "pipelines.health", "pipelines.progress"},
-    {"pipelines.run"},
+    {"pipelines.notifications", "pipelines.run"},
     {"pipelines.backfill", "pipelines.probing", "pipelines.publishing", "pipelines.reconcile", "pipelines.run_history"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs", "pipelines.erasure"},
     {"pipelines.traces", "pipelines.status_text"},
     {"pipelines.source", "pipelines.warehouse"},
     {"pipelines.migrations"},
-    {"pipelines.keeping", "pipelines.stopping"},
+    {"pipelines.keeping", "pipelines.senders", "pipelines.stopping"},
     {"pipelines.settings"},
     {"pipelines.redaction"},
     {"pipelines.api", "pipelines.prometheus", "pipelines.tables", "transforms"},
@@ -40,6 +40,8 @@ ONLY_IMPORTER = {
     "dbt": ("pipelines.transform",),
     "dlt": ("pipelines.load", "pipelines.source"),
     "sandbox": ("pipelines.cli",),
+    "smtplib": ("pipelines.senders",),
+    "urllib.request": ("pipelines.senders",),
 }
 
 
