@@ -141,8 +141,9 @@ class Settings(BaseSettings):
         3600,
         ge=60,
         description=(
-            "How old the newest data may become before somebody is told, and `check` calls the schedule dead. Four times"
-            " as long as what lies between two syncs leaves room for one that is busy and one that waits for its allowance."
+            "How old the newest data may become before somebody is told, and `check` calls the schedule dead. Four"
+            " times as long as what lies between two syncs leaves room for one that is busy and one that waits for its"
+            " allowance."
         ),
     )
     social_warehouse_home: Path = Field(Path("data"), description="Folder of everything a run writes.")

@@ -426,10 +426,10 @@ class Warehouse:
     def compact(self, *, always: bool = False) -> Compaction:
         """Writes the work file anew, in one piece, where much of it is free; what is in it stays as it is.
 
-        DuckDB uses free blocks again, but gives none back to the disk; and until it does use one, what was deleted or
-        replaced is still in it. With `always`, the file is written anew whatever is free. The new file is written beside the old one, is
-        compared with it, and takes its place in one step, so a kill leaves one or the other. The caller holds the run
-        lock and the writer lock.
+        DuckDB uses free blocks again, but gives none back to the disk; and until it uses one, what was deleted or
+        replaced is still in it. With `always`, the file is written anew whatever is free. The new file is written
+        beside the old one, is compared with it, and takes its place in one step, so a kill leaves one or the other. The
+        caller holds the run lock and the writer lock.
 
         Raises:
             WarehouseUnreadable: there is no work file yet, or it is damaged.

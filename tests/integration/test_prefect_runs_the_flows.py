@@ -237,7 +237,7 @@ def test_a_pool_runs_the_deployments_of_the_file_and_late_ones_once(prefect: _Pr
         "deploy",
         *("--all", "--prefect-file", "deploy/prefect.yaml"),
         cwd=ROOT,
-        SOCIAL_WAREHOUSE_FOLDER=str(folder),
+        DEPLOY_FOLDER=str(folder),
     )
     flows = ("sync", "reconcile", "reference", "backfill", "maintain")
     assert all(f"'{name}/social-connect-warehouse' successfully created" in " ".join(said.split()) for name in flows)

@@ -121,7 +121,7 @@ def test_a_run_that_is_done_tells_what_it_asked_and_moved(settings: Settings, wa
     ("stop", "outcome", "text"),
     [
         (WarehouseBusy("in use by\na sync"), "busy", "in use by a sync"),
-        (TestsFailed("one test failed"), "tests_failed", "one test failed"),
+        (TestsFailed("one test failed", (("a_test", "Got 1 result"),)), "tests_failed", "one test failed"),
         (BudgetUsedUp(None, "/me", 3), "budget_used_up", str(BudgetUsedUp(None, "/me", 3))),
         (StopRequested("/me"), "stopped", str(StopRequested("/me"))),
         (OSError(28, "No space left on device"), "failed", "OSError: [Errno 28] No space left on device"),
@@ -326,7 +326,7 @@ def test_a_transform_keeps_what_has_ended_and_removes_what_is_old_even_where_its
 
 
 def failing(*_arguments: Any, **_options: Any) -> None:
-    raise TestsFailed("one test failed")
+    raise TestsFailed("one test failed", (("a_test", "Got 1 result"),))
 
 
 @pytest.mark.parametrize(

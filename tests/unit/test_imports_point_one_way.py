@@ -41,7 +41,7 @@ ONLY_IMPORTER = {
     "dlt": ("pipelines.load", "pipelines.source"),
     "sandbox": ("pipelines.cli",),
     "smtplib": ("pipelines.senders",),
-    "urllib.request": ("pipelines.senders",),
+    "urllib.request": ("pipelines.senders", "pipelines.api"),
 }
 
 

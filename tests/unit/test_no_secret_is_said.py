@@ -29,12 +29,17 @@ LOGGERS = (
     "root",
     "anything",
 )
-NO_SECRETS = {"social_warehouse_secrets_dir", "social_warehouse_prefect_secret", "social_warehouse_personal_data"}
+NO_SECRETS = {
+    "social_warehouse_secrets_dir",
+    "social_warehouse_prefect_secret",
+    "social_warehouse_personal_data",
+    "social_warehouse_notify_webhook_template",
+}
 """Options whose names sound so."""
 
 
 def secret_of(name: str) -> str:
-    return f"s3cret/{name}+of=mine"
+    return f"{'https://hooks.example/' * name.endswith('_url')}s3cret/{name}+of=mine"
 
 
 def settings_with_every_secret() -> Settings:

@@ -98,7 +98,7 @@ def test_texts_that_may_quote_rows_are_not_told(error: Exception) -> None:
 
 
 def test_no_secret_is_told() -> None:
-    settings = read_settings(social_connect_access_token="sc-secret-4f1d9a", social_warehouse_notify_webhook_url=SECRET)
+    read_settings(social_connect_access_token="sc-secret-4f1d9a", social_warehouse_notify_webhook_url=SECRET)
     told = scrubbed(Message("e", "sc-secret-4f1d9a", f"at {SECRET} with sc-secret-4f1d9a", AT))
     assert "4f1d9a" not in told.title + told.text
     assert "xyzzy" not in told.text
