@@ -71,6 +71,15 @@ def instructions() -> list[tuple[str, str]]:
 
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Everything in deploy/ that starts our command: where, and its arguments."""
+    yield from commands_of_containers()
+    for file in UNITS:
+        if file.suffix == ".service":
+            yield file.name, shlex.split(unit(file)["Service"]["ExecStart"])[1:]
+    for name in re.findall(rf"bin/{COMMAND} (\w+)", (DEPLOY / "crontab").read_text(encoding="utf-8")):
+        yield f"crontab, {name}", [name]
+
+
+def commands_of_containers() -> Iterator[tuple[str, list[str]]]:
     for name, service in SERVICES.items():
         if "entrypoint" not in service and service["image"].startswith("${WAREHOUSE_IMAGE"):
             yield f"compose.yaml, {name}", service["command"]
@@ -80,14 +89,9 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             probe = container.get("readinessProbe", {}).get("exec")
             if probe:
                 yield f"{name}, {container['name']}, readiness", probe["command"][1:]
-    for file in UNITS:
-        if file.suffix == ".service":
-            yield file.name, shlex.split(unit(file)["Service"]["ExecStart"])[1:]
     for word, rest in instructions():
         if word in {"HEALTHCHECK", "CMD"}:
             yield f"Containerfile, {word}", yaml.safe_load(rest[rest.index("[") :])[word == "HEALTHCHECK" :]
-    for name in re.findall(rf"bin/{COMMAND} (\w+)", (DEPLOY / "crontab").read_text(encoding="utf-8")):
-        yield f"crontab, {name}", [name]
 
 
 COMMANDS = dict(commands())
