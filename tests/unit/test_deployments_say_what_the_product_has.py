@@ -253,7 +253,7 @@ def test_one_process_writes() -> None:
 @pytest.mark.parametrize("file", [file for file in UNITS if file.suffix == ".service"], ids=lambda file: file.name)
 def test_units_have_least_rights(file: Path) -> None:
     service = unit(file)["Service"]
-    assert service["SuccessExitStatus"] == "3 5", "busy, and budget used up"
+    assert service["SuccessExitStatus"] == "3 5 143", "busy, budget used up, stopped as asked"
     assert service["NoNewPrivileges"] == "yes"
     assert service["ProtectSystem"] == "strict"
     assert service["UMask"] == "0077"
