@@ -200,6 +200,7 @@ def test_an_address_to_listen_on_needs_a_port(make_user: Callable[..., Any]) -> 
     assert "'localhost' has no port" in said.complaint
 
 
+@pytest.mark.slow
 def test_publish_lists_versions_and_goes_back(story: _Story, make_user: Callable[..., Any]) -> None:
     user = make_user()
     shutil.copytree(story.user.home, user.home)
@@ -280,6 +281,7 @@ def test_maintain_says_how_large_the_file_is_and_leaves_what_is_published(story:
     assert story.user.published_file.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_stale_data_is_told_once_and_that_it_is_over(story: _Story) -> None:
     now = story.user.box.now
     with webhook() as hook:

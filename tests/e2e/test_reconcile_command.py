@@ -31,6 +31,7 @@ def test_it_ends_early_when_the_budget_does(user: Any) -> None:
     assert "run it again to go on" in said.stderr
 
 
+@pytest.mark.slow
 def test_readers_see_what_is_gone(user: Any) -> None:
     said = user.run("reconcile", "--json", "--as-of", user.box.now.isoformat())
     assert said.exit_code == 0, said.stderr

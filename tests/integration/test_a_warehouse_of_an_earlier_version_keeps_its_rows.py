@@ -13,6 +13,8 @@ import pytest
 from pipelines.migrations import LAYOUT
 from transforms.contract import contracts
 
+pytestmark = pytest.mark.slow
+
 STORED = ("warehouse_of_7c0537a",)
 KEPT = ("raw", "social_connect", "history")
 Held = dict[tuple[str, str], tuple[list[str], set[tuple[Any, ...]]]]

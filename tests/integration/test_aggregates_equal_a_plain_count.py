@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
+pytestmark = pytest.mark.slow
+
 STREAMS = ["topics", "mentions", "cases", "users", "teams", "business_hours_schedules"]
 KINDS = ("reply", "assign", "status", "tag", "note")
 SIZES = [
     pytest.param((140, "Europe/Brussels"), id="140 mentions"),
-    pytest.param((3_000, "America/New_York"), id="3,000 mentions", marks=pytest.mark.slow),
+    pytest.param((3_000, "America/New_York"), id="3,000 mentions"),
 ]
 LONG_AGO, FAR_AHEAD = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 

@@ -19,6 +19,8 @@ from pipelines.source import STREAMS
 from pipelines.warehouse import Warehouse
 from transforms.contract import contracts
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PUBLISHED = {"marts", "social_connect", "history"}
 THE_LOADERS = "social_connect_staging"

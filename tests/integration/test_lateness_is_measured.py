@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from pipelines.keeping import lateness_of
 from sandbox import DailyChanges
 
@@ -11,6 +13,7 @@ Make = Callable[..., Any]
 BOUNDS = (300, 900, 1_800, 3_600, 21_600, 86_400, 604_800)
 
 
+@pytest.mark.slow
 def test_every_mention_that_is_added_later_is_counted_once(make_site: Make) -> None:
     """Late ones are found by what is done to them; what was there before the first sync is not counted."""
     site = make_site(

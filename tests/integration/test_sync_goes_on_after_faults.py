@@ -43,6 +43,7 @@ def test_an_unknown_field_is_reported_and_kept(make_site: Make, warnings: Callab
     assert all(extra["future_field"] == "element" for extra in actions)
 
 
+@pytest.mark.slow
 def test_a_changed_type_is_reported_and_kept(make_site: Make) -> None:
     site = make_site(mentions=60)
     site.box.faults.add("changed_type", path="inbox/mentions", times=None, field="timestamps.handle_time", value="n/a")
@@ -102,6 +103,7 @@ def test_a_used_up_budget_ends_a_run_with_what_was_read_and_the_next_goes_on(mak
     site.assert_holds_the_truth()
 
 
+@pytest.mark.slow
 def test_a_run_may_be_given_less_than_the_api_allows(make_site: Make) -> None:
     site = make_site(mentions=600)
     first = site.sync(max_requests=6)
@@ -145,6 +147,7 @@ def test_what_was_read_before_a_failure_is_loaded(
     assert len([r for r in site.box.requests[requests_before:] if r.path.endswith("mentions")]) <= 4
 
 
+@pytest.mark.slow
 def test_a_failure_after_a_good_load_changes_no_row(make_site: Make) -> None:
     site = make_site(is_synced=True)
     before = site.snapshot()

@@ -105,6 +105,7 @@ def test_a_mention_acted_on_weeks_later_is_brought_up_to_date(make_site: Make) -
     site.assert_holds_the_truth()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_pages", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_more_rows_than_the_api_lists_are_all_read_and_once(
     make_site: Make, monkeypatch: pytest.MonkeyPatch, batch_pages: int
@@ -190,6 +191,7 @@ def test_the_public_tweet_arrives_as_it_is(make_site: Make) -> None:
     assert site.one("SELECT count(*) FROM mention_action_links WHERE unique_id = $1", TWEET["unique_id"]) == 2
 
 
+@pytest.mark.slow
 def test_an_account_without_a_mention_has_every_table(make_site: Make) -> None:
     site = make_site(mentions=0, stream_names=None)
     site.sync()

@@ -129,10 +129,11 @@ def stored(mode: str, texts: set[str]) -> set[str]:
     return {Policy("hash", KEY).masked_text(text) for text in texts} if mode == "hash" else texts
 
 
-MODES = ["keep", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("hash", "drop"))]
+MODES = ["keep", "hash", "drop"]
 
 
 @pytest.mark.filterwarnings("ignore")  # what dbt's imports raise is not ours to mend
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_person_is_nowhere_and_does_not_come_back(make_site: Make, mode: str) -> None:
     options = {} if mode == "keep" else {"social_warehouse_personal_data": mode}
