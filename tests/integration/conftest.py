@@ -27,9 +27,9 @@ import pytest
 import yaml
 
 from pipelines import run
-from pipelines.api import SocialConnect
 from pipelines.run import Extraction, extract_and_load
 from pipelines.settings import Settings, read_settings
+from pipelines.stopping import Stop
 from pipelines.transform import TransformReport
 from sandbox import Sandbox, Server
 from transforms.contract import Table, contract, contracts
@@ -272,7 +272,7 @@ def quick_loader() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that failed is repeated at once."""
-    monkeypatch.setattr(run, "SocialConnect", functools.partial(SocialConnect, sleep=lambda _seconds: None))
+    monkeypatch.setattr(Stop, "wait", lambda _stop, _seconds: None)
 
 
 @pytest.fixture(scope="session")

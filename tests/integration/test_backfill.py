@@ -19,6 +19,7 @@ from pipelines.api import SocialConnect
 from pipelines.load import read_cursors
 from pipelines.source.reading import Honoured
 from pipelines.source.spool import Spool
+from pipelines.stopping import Stop
 from pipelines.warehouse import Warehouse, WarehouseBusy
 from sandbox.requests import calls_per_frame
 
@@ -142,8 +143,9 @@ def test_it_leaves_calls_to_syncs_and_uses_the_rest(make_inbox: Make, monkeypatc
     def clock() -> float:
         return float(box.now.timestamp())
 
-    clocked = functools.partial(SocialConnect, clock=clock, sleep=lambda seconds: box.advance(seconds=seconds))
+    clocked = functools.partial(SocialConnect, clock=clock)
     monkeypatch.setattr(run, "SocialConnect", clocked)
+    monkeypatch.setattr(Stop, "wait", lambda _stop, seconds: box.advance(seconds=seconds))
     first = backfill(inbox)
     assert first.outcome.stopped_by is not None
     assert first.request_count == 12

@@ -4,17 +4,17 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines import health, run
-from pipelines.api import AuthenticationFailed, ServerFailed, SocialConnect
+from pipelines import health
+from pipelines.api import AuthenticationFailed, ServerFailed
 from pipelines.publishing import publish
 from pipelines.run_history import forget_published, keep_runs, runs_in_files
 from pipelines.source import STREAMS
+from pipelines.stopping import Stop
 from pipelines.warehouse import Warehouse, WarehouseBusy
 
 Make = Callable[..., Any]
@@ -26,7 +26,7 @@ def story(make_site: Make) -> Any:
     """A site whose runs went well, failed, found the warehouse busy, were refused and were cut short, in this order."""
     site = make_site(stream_names=["topics", "mentions", "cases", "security_events"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "SocialConnect", partial(SocialConnect, sleep=lambda _seconds: None))
+        patch.setattr(Stop, "wait", lambda _stop, _seconds: None)
         site.box.faults.add("status", path="inbox/cases", status=503, times=2)
         site.whole = site.sync()
         site.requests = list(site.box.requests)

@@ -19,6 +19,8 @@ from dbt_commands import dbt, make_source_tables
 
 from transforms.contract import contract, contracts
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path

@@ -670,6 +670,7 @@ def assert_shows_every_case(rows: Iterable[Row]) -> None:
 SEED = 20_240_601
 
 
+@pytest.mark.slow
 def test_every_event_of_2_000_items(tmp_path: Path) -> None:
     world = random_world(SEED, 2_000)
     expected = expected_events(world)

@@ -181,6 +181,7 @@ MOMENTS = ("_describe", "_export", "_keys", "_point_to", "_point_parquet_to", "_
 AFTER_THE_SWAP = {"_point_parquet_to", "_remove_all_but"}
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_or_on_a_full_disk_it_leaves_the_old_copy_or_the_new(
     small: Warehouse, tmp_path: Path
 ) -> None:
