@@ -29,6 +29,7 @@ import duckdb
 from pipelines import run
 from pipelines.api import SocialConnect
 from pipelines.settings import read_settings
+from pipelines.stopping import Stop
 from sandbox import Sandbox, Server
 from sandbox.requests import calls_per_frame
 
@@ -147,17 +148,20 @@ def _hourly(folder: Path, options: argparse.Namespace) -> None:
 
     # The client waits on the sandbox's clock, so hours pass in seconds; each call takes two of its seconds.
     box.before_request = lambda _path: box.advance(seconds=2)
-    waiting = functools.partial(SocialConnect, clock=clock, sleep=lambda seconds: box.advance(seconds=seconds))
+
+    class Waiting(Stop):
+        def wait(self, seconds: float) -> None:
+            box.advance(seconds=seconds)
+
     with box.serve() as server:
         settings = read_settings(
             social_connect_base_url=server.base_url,
             social_connect_access_token=box.token,
             social_warehouse_home=folder / "hourly",
         )
-        run.SocialConnect = waiting  # type: ignore[misc,assignment]
-        report = run.backfill(
-            settings, start=as_of - timedelta(days=HISTORY_DAYS + 1), end=as_of, as_of=as_of, waits=True
-        )
+        run.SocialConnect = functools.partial(SocialConnect, clock=clock)  # type: ignore[misc,assignment]
+        start = as_of - timedelta(days=HISTORY_DAYS + 1)
+        report = run.backfill(settings, start=start, end=as_of, as_of=as_of, waits=True, stop=Waiting())
     used = [count for _, count in sorted(calls_per_frame(box.requests).items())]
     statuses = Counter(request.status for request in box.requests)
     _say(f"{options.hourly_mentions:,} mentions at {HOURLY_CALLS} calls an hour, with the default reserve for syncs")
