@@ -14,6 +14,8 @@ import pytest
 from pipelines.publishing import publish, roll_back, versions
 from pipelines.warehouse import Warehouse
 
+pytestmark = pytest.mark.slow
+
 READING = """
 import json, sys
 from pathlib import Path

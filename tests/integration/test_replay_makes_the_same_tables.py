@@ -166,6 +166,7 @@ def test_where_memory_does_not_suffice_fewer_objects_are_written_at_once(
         replayed(site, stream_names=["mentions"])
 
 
+@pytest.mark.slow
 @IN_EVERY_MODE
 def test_tables_that_were_dropped_are_made_anew_without_a_request(synced: Synced, tmp_path: Path, mode: str) -> None:
     whole, site = copy_of(synced(mode), tmp_path / "whole"), copy_of(synced(mode), tmp_path / "home")
