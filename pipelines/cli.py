@@ -528,6 +528,7 @@ def alert(is_test: bool, as_of: datetime | None, as_json: bool) -> None:
 
 
 @cli.command()
+@as_of
 @as_json
 def status(as_of: datetime | None, as_json: bool) -> None:
     """Says how old the data is, which lists are late, what the last runs did, and who is writing. Asks the API nothing.

@@ -172,6 +172,7 @@ class Warehouse:
         Raises:
             PermissionError: the home folder cannot be written.
         """
+        os.umask(0o077)
         made = self.published_folder, self.dlt_folder, self.dbt_folder, self.logs_folder, self.runs_folder
         for folder in (self.home, *made):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
