@@ -80,9 +80,11 @@ def test_fifty_kills_at_any_instant(make_site: Make) -> None:
     """Of syncs that read, load, transform and publish; the clock goes on a quarter of an hour each time."""
     site = make_site(seed=11, mentions=200, days=20, options={"social_connect_start_date": START})
     rng = random.Random(11)
-    began = time.monotonic()
-    exit_code, said = end(start(site, "sync"))
-    assert exit_code == 0, said
+    for _ in range(2):  # the second takes as long as those that follow
+        site.box.advance(minutes=15)
+        began = time.monotonic()
+        exit_code, said = end(start(site, "sync"))
+        assert exit_code == 0, said
     whole_seconds = time.monotonic() - began
     endings: Counter[int] = Counter()
     while endings[-signal.SIGKILL] < KILL_COUNT:
