@@ -155,7 +155,7 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     be missing, so the loader shall not go on from the place that it has on its own: everything is read again. Nor shall
     it where it has loaded before, and the file is gone, or an older one has been put in its place.
     """
-    if _is_behind(pipeline, warehouse):
+    if _is_behind(warehouse):
         logger.warning(
             "%s is not there, or is older than what was last loaded into it: what it lacks is read again",
             warehouse.file,
@@ -192,13 +192,14 @@ def holds_cursors(warehouse: Warehouse) -> bool:
         return found is not None
 
 
-def _is_behind(pipeline: dlt.Pipeline, warehouse: Warehouse) -> bool:
+def _is_behind(warehouse: Warehouse) -> bool:
     """Whether the work file lacks the last load that has ended: it was lost, or an older copy is in its place.
 
     The loader would go on from its own place, as if the rows were there. Where only the tables were dropped, it sees to
     that itself.
     """
-    ended = pipeline.list_completed_load_packages()
+    # The loader's own list of them fails where the folder is not there, as nothing else does.
+    ended = [package.name for package in warehouse.dlt_folder.glob("*/load/loaded/*")]
     if not ended:
         return False
     if not warehouse.file.exists():

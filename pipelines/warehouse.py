@@ -8,7 +8,6 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -391,10 +390,14 @@ class Warehouse:
         notices = []
         if self.spool_folder.exists():
             notices.append("pages that a backfill had read and not loaded were removed: run it again to read them")
-        loaded = (self.dlt_folder.glob(f"*/{folder}") for folder in ("load/loaded", "normalize/extracted"))
         built = (self.dbt_folder / "target", self.dbt_folder / "logs")
-        for folder in (self.spool_folder, self.scratch_folder, self.backfill_folder, *built, *chain(*loaded)):
+        extracted = self.dlt_folder.glob("*/normalize/extracted")
+        for folder in (self.spool_folder, self.scratch_folder, self.backfill_folder, *built, *extracted):
             shutil.rmtree(folder, ignore_errors=True)
+        # Their folders stay: the last tells whether the work file has all that was loaded.
+        for file in self.dlt_folder.glob("*/load/loaded/**/*"):
+            if file.is_file():
+                file.unlink()
         return notices
 
     @contextmanager

@@ -28,6 +28,7 @@ Make = Callable[..., Any]
 pytestmark = pytest.mark.slow
 
 COMMAND = Path(sys.executable).with_name("social-warehouse")
+KILLED_SYNCS = Path(__file__).with_name("killed_syncs.py")
 START = "2026-01-20"
 KILL_COUNT = 50
 FACTS = ("fct_mentions", "fct_mention_actions", "fct_replies", "fct_status_intervals", "fct_assignments")
@@ -39,22 +40,26 @@ def start(
     """Starts the command as of the sandbox's clock."""
     # Hours of the sandbox pass in no time: what is left of one that is over must not be kept.
     (site.home / "api" / "allowances.json").unlink(missing_ok=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SOCIAL_")}
     return subprocess.Popen(
         [*prefix, str(COMMAND), *arguments, "--as-of", site.box.now.isoformat()],
         cwd=site.home.parent,
-        env=environment
-        | {
-            "SOCIAL_CONNECT_BASE_URL": site.server.base_url,
-            "SOCIAL_CONNECT_ACCESS_TOKEN": site.box.token,
-            "SOCIAL_CONNECT_START_DATE": START,
-            "SOCIAL_CONNECT_MAX_WAIT_SECONDS": "0",
-            "SOCIAL_WAREHOUSE_HOME": str(home or site.home),
-        },
+        env=environment(site) | ({"SOCIAL_WAREHOUSE_HOME": str(home)} if home else {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def environment(site: Any) -> dict[str, str]:
+    """That of a process which reads the site's account into its home."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SOCIAL_")}
+    return clean | {
+        "SOCIAL_CONNECT_BASE_URL": site.server.base_url,
+        "SOCIAL_CONNECT_ACCESS_TOKEN": site.box.token,
+        "SOCIAL_CONNECT_START_DATE": START,
+        "SOCIAL_CONNECT_MAX_WAIT_SECONDS": "0",
+        "SOCIAL_WAREHOUSE_HOME": str(site.home),
+    }
 
 
 def end(process: "subprocess.Popen[str]") -> tuple[int, str]:
@@ -80,25 +85,34 @@ def test_fifty_kills_at_any_instant(make_site: Make) -> None:
     """Of syncs that read, load, transform and publish; the clock goes on a quarter of an hour each time."""
     site = make_site(seed=11, mentions=200, days=20, options={"social_connect_start_date": START})
     rng = random.Random(11)
-    for _ in range(2):  # the second takes as long as those that follow
-        site.box.advance(minutes=15)
-        began = time.monotonic()
-        exit_code, said = end(start(site, "sync"))
-        assert exit_code == 0, said
-    whole_seconds = time.monotonic() - began
     endings: Counter[int] = Counter()
-    while endings[-signal.SIGKILL] < KILL_COUNT:
-        site.box.advance(minutes=15)
-        process = start(site, "sync")
-        try:
-            process.wait(timeout=rng.uniform(0.2, whole_seconds))
-        except subprocess.TimeoutExpired:
-            process.kill()
-        exit_code, said = end(process)
-        assert exit_code in {0, -signal.SIGKILL}, said
-        endings[exit_code] += 1
-        assert endings[0] < KILL_COUNT, "hardly any was killed"
-        assert_published_belongs_together(site.home / "published" / "warehouse.duckdb")
+    with subprocess.Popen(
+        [sys.executable, str(KILLED_SYNCS)],
+        env=environment(site),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as syncs:
+        assert syncs.stdin is not None
+        assert syncs.stdout is not None
+
+        def sync(seconds: float) -> int:
+            site.box.advance(minutes=15)
+            (site.home / "api" / "allowances.json").unlink(missing_ok=True)
+            print(site.box.now.isoformat(), seconds, file=syncs.stdin, flush=True)
+            return int(syncs.stdout.readline())
+
+        for _ in range(2):  # the second takes as long as those that follow
+            began = time.monotonic()
+            assert sync(300) == 0
+        whole_seconds = time.monotonic() - began
+        while endings[-signal.SIGKILL] < KILL_COUNT:
+            exit_code = sync(rng.uniform(0, whole_seconds))
+            assert exit_code in {0, -signal.SIGKILL}
+            endings[exit_code] += 1
+            assert endings[0] < KILL_COUNT, "hardly any was killed"
+            assert_published_belongs_together(site.home / "published" / "warehouse.duckdb")
+        syncs.stdin.close()
     exit_code, said = end(start(site, "sync"))
     assert exit_code == 0, said
     site.assert_holds_the_truth()
