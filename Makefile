@@ -27,10 +27,11 @@ test: setup ## the quick ones: every promise at least once
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: setup ## the others: 100,000 mentions, and more modes, seeds and moments
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m slow
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "slow and not soak"
 
-soak: setup ## half an hour of faults, kills and stops while readers read, then a comparison with the truth
+soak: setup ## half an hour of faults, kills and stops while readers read, and fifty kills; then comparisons with the truth
 	SOAK_MINUTES=$${SOAK_MINUTES:-30} $(BIN)/python -m pytest -s -m slow tests/integration/test_soak.py
+	$(BIN)/python -m pytest -m soak
 
 # At its end sqlfluff leaves semaphores of its processes, which Python warns of and removes. Why indents are looked at
 # apart: see LT02 in pyproject.toml.

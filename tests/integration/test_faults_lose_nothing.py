@@ -81,6 +81,7 @@ def facts(site: Any) -> dict[str, list[tuple[Any, ...]]]:
         return {name: con.execute(f"SELECT * FROM marts.{name} ORDER BY ALL").fetchall() for name in FACTS}  # noqa: S608 - names above
 
 
+@pytest.mark.soak
 def test_fifty_kills_at_any_instant(make_site: Make) -> None:
     """Of syncs that read, load, transform and publish; the clock goes on a quarter of an hour each time."""
     site = make_site(seed=11, mentions=200, days=20, options={"social_connect_start_date": START})
