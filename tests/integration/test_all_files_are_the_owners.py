@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import health, run
+from pipelines import doctor, health, run
 from pipelines.logs import log_to
 
 Make = Callable[..., Any]
@@ -44,7 +44,7 @@ def test_nor_does_anything_else(make_site: Make, tmp_path: Path) -> None:
     site = make_site(mentions=150).with_home(tmp_path / "home")
     settings, now = site.settings(), site.box.now
     with log_to(settings):
-        health.check(settings, as_of=now)
+        doctor.check(settings, as_of=now)
         run.sync(settings, as_of=now)
         run.backfill(settings, start=now - timedelta(days=60), end=now - timedelta(days=30), as_of=now)
         run.reconcile(settings, as_of=now)
