@@ -45,6 +45,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from pipelines import run
 from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed
+from pipelines.health import budgets
 from pipelines.notifications import crash_of, tell, telling
 from pipelines.run_history import recorded
 from pipelines.settings import SettingsInvalid, read_settings
@@ -264,7 +265,7 @@ def _sync(as_of: datetime | None, stream_names: list[str] | None, *, report_key:
 
 def _build_and_publish(as_of: datetime) -> tuple[TransformReport, int]:
     """Transforms, tests and publishes; leaves what the tests found, rows per table, and the requests that are left."""
-    lefts = enumerate(run.remaining_counts(_settings()), start=1)
+    lefts = ((each["token"], each["remaining_call_count"]) for each in budgets(_settings(), datetime.now(UTC)))
     create_table_artifact(
         [{"token": number, "requests left": "not known" if left is None else left} for number, left in lefts],
         key="request-budget",

@@ -52,7 +52,7 @@ def status(settings: Settings, *, as_of: datetime | None = None) -> dict[str, An
         "writer": (warehouse.writer() if warehouse.home.exists() else None) or "nobody",
         **holds,
         **_what_the_loader_knows(warehouse, now),
-        "budgets": _budgets(warehouse, settings, now),
+        "budgets": budgets(settings, now),
         "running": [run for run in runs.last if run["outcome"] == GOES_ON],
         "last_runs": _first_by_kind(run for run in runs.last if run["outcome"] != GOES_ON),
         "last_successes": _first_by_kind(run for run in runs.last if run["outcome"] == "done"),
@@ -124,9 +124,11 @@ def _lags(state: Mapping[str, Mapping[str, Any]], now: datetime) -> list[dict[st
     return found
 
 
-def _budgets(warehouse: Warehouse, settings: Settings, now: datetime) -> list[dict[str, Any]]:
+def budgets(settings: Settings, now: datetime) -> list[dict[str, Any]]:
     """What is left of each token's allowance, by its number in the settings, as far as its last answer told."""
-    allowances = last_seen(warehouse.home / "api" / "allowances.json", settings.social_connect_access_token)
+    allowances = last_seen(
+        settings.social_warehouse_home / "api" / "allowances.json", settings.social_connect_access_token
+    )
     return [
         {
             "token": number,

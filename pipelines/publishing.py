@@ -20,7 +20,7 @@ import yaml
 from pipelines.keeping import DATASET, HISTORY, has_table, transaction
 from pipelines.transform import SQL_FOLDER
 from pipelines.warehouse import MARTS, WarehouseUnreadable, described_tables, open_database
-from transforms.selects import moment, quoted
+from transforms.selects import literal, moment, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -285,7 +285,7 @@ def _build(building: Path, warehouse: Warehouse, name: str) -> None:
     with warehouse.connect():
         pass  # says clearly that there is nothing to publish, or that it cannot be read
     with open_database(building, read_only=False) as con:
-        con.execute(f"ATTACH {_literal(str(warehouse.file))} AS work (READ_ONLY)")
+        con.execute(f"ATTACH {literal(str(warehouse.file))} AS work (READ_ONLY)")
         for schema in (DATASET, HISTORY, MARTS):
             _copy_schema(con, schema)
         with transaction(con):  # each comment on its own would wait for the disk
@@ -373,11 +373,7 @@ def _tell_version(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _comment(con: duckdb.DuckDBPyConnection, kind: str, name: tuple[str | None, ...], comment: str) -> None:
     what = ".".join(quoted(part) for part in name if part)
-    con.execute(f"COMMENT ON {kind} {what} IS {_literal(comment)}")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    con.execute(f"COMMENT ON {kind} {what} IS {literal(comment)}")
 
 
 # --- The export ---
@@ -391,7 +387,7 @@ def _export(warehouse: Warehouse, file: Path, name: str) -> None:
     with open_database(file) as con:
         spilled = warehouse.published_folder / "warehouse.building.tmp"
         con.execute(f"SET memory_limit = '{EXPORT_MEMORY_LIMIT}'; SET preserve_insertion_order = false")
-        con.execute(f"SET temp_directory = {_literal(str(spilled))}")
+        con.execute(f"SET temp_directory = {literal(str(spilled))}")
         (about,) = con.execute(f"SELECT told FROM {MARTS}.{PUBLISHED_VERSION} AS told").fetchall()[0]
         relations = con.execute(
             "SELECT table_name, 'table', comment FROM duckdb_tables() WHERE schema_name = $1 UNION ALL"
@@ -432,14 +428,14 @@ def _export_relation(con: duckdb.DuckDBPyConnection, folder: Path, relation: str
     if date and con.execute(f"FROM {name} LIMIT 1").fetchone():
         copy = (
             f"COPY (SELECT *, strftime({quoted(date)}, '%Y-%m') AS {quoted(str(partition))} FROM {name})"
-            f" TO {_literal(str(written))} ({options}, PARTITION_BY ({quoted(str(partition))}), OVERWRITE_OR_IGNORE,"
-            f" FILENAME_PATTERN {_literal(f'{relation}-{version}-{{i}}')})"
+            f" TO {literal(str(written))} ({options}, PARTITION_BY ({quoted(str(partition))}), OVERWRITE_OR_IGNORE,"
+            f" FILENAME_PATTERN {literal(f'{relation}-{version}-{{i}}')})"
         )
     else:
         if date:  # of no rows no partition is made, and the table is to be there
             written /= f"{partition}=__HIVE_DEFAULT_PARTITION__"
             written.mkdir()
-        copy = f"COPY (FROM {name}) TO {_literal(str(written / f'{relation}-{version}.parquet'))} ({options})"
+        copy = f"COPY (FROM {name}) TO {literal(str(written / f'{relation}-{version}.parquet'))} ({options})"
     (row_count,) = con.execute(copy).fetchone() or (0,)
     if date:
         meaning = f"Month of {date}, as 2026-03{'' if date.endswith('_date') else ', in UTC'}; in the folders' names."

@@ -974,12 +974,6 @@ LONGEST_FRAME_SECONDS = 86_400
 """How long a run that waits for the API's next frame may wait for it."""
 
 
-def remaining_counts(settings: Settings) -> tuple[int | None, ...]:
-    """What the API still allows each token in its present frame, as last told; None where it is not known."""
-    with connect(settings) as api:
-        return api.budget.remaining_counts
-
-
 def rows_per_table(settings: Settings) -> list[tuple[str, str, int]]:
     """Schema, name and number of rows of each table of the published copy.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,7 @@ def transform(
             DBT_SEND_ANONYMOUS_USAGE_STATS="false",
             DO_NOT_TRACK="1",
         ),
+        _command(arguments),
         warehouse.connect(read_only=False) as con,
     ):
         con.execute("RESET threads")  # of which the connections of a load have one
@@ -218,6 +220,16 @@ def _drop_what_no_model_makes(con: duckdb.DuckDBPyConnection, result: RunExecuti
     for schema, name, kind in found:
         if schema in schemas and (schema, name) not in made and not name.startswith("_"):
             con.execute(f"DROP {kind} {schema}.{quoted(name)}")
+
+
+@contextmanager
+def _command(arguments: list[str]) -> Iterator[None]:
+    """Dbt writes the process's command into its files, and that may name whom an erasure is of."""
+    before, sys.argv = sys.argv, ["dbt", *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transforms.contract.language import Column
-from transforms.selects import quoted
+from transforms.selects import literal, quoted
 
 if TYPE_CHECKING:
     from transforms.contract import Table
@@ -39,13 +39,9 @@ def versions(table: Table, rows: str) -> str:
 def unknown_values(table: Table, rows: str) -> str | None:
     """The SELECT of values that no enumeration of the contract has, by column; None where nothing is enumerated."""
     parts = [
-        f"SELECT {_literal(column.name)} AS column_name, {quoted(column.name)} AS value FROM found"
-        f" WHERE {quoted(column.name)} NOT IN ({', '.join(map(_literal, column.values))})"
+        f"SELECT {literal(column.name)} AS column_name, {quoted(column.name)} AS value FROM found"
+        f" WHERE {quoted(column.name)} NOT IN ({', '.join(map(literal, column.values))})"
         for column in table.columns
         if column.values and column.type == "text"
     ]
     return f"WITH found AS ({rows}) SELECT DISTINCT * FROM ({' UNION ALL '.join(parts)})" if parts else None
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -165,12 +165,6 @@ class RequestBudget:
             return None if least == math.inf else int(least)
 
     @property
-    def remaining_counts(self) -> tuple[int | None, ...]:
-        """Of each token, in their order, the requests that the API still allows; None where that is not known."""
-        with self._opened() as (allowances, now):
-            return tuple(allowance.left_count(now) for allowance in allowances)
-
-    @property
     def hourly_count(self) -> float | None:
         """Requests that may be sent in an hour, less those that are left to others; None while that is not known."""
         with self._opened() as (allowances, _):

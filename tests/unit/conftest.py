@@ -1,7 +1,8 @@
-"""A warehouse's folder, empty and with a small work file."""
+"""A warehouse's folder, empty and with a small work file; a process without options."""
 
 # ruff: noqa: S608 - names of tables and columns come from the contract or the catalogue
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,15 @@ from pipelines.keeping import DATASET
 from pipelines.warehouse import MARTS, Warehouse
 from transforms.contract import contract
 from transforms.selects import STORED_AS
+
+
+@pytest.fixture
+def nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working folder, and no option in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.upper().startswith(("SOCIAL_CONNECT_", "SOCIAL_WAREHOUSE_")):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

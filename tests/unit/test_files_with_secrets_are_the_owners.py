@@ -16,15 +16,10 @@ TEXTS = {
     "secrets/SOCIAL_CONNECT_ACCESS_TOKEN": f"{TOKEN}\n",
 }
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="other systems have no such modes")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.upper().startswith(("SOCIAL_CONNECT_", "SOCIAL_WAREHOUSE_")):
-            monkeypatch.delenv(name)
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="other systems have no such modes"),
+    pytest.mark.usefixtures("nothing_is_set"),
+]
 
 
 def write(name: str, mode: int, text: str) -> Path:

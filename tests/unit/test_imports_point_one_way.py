@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 OURS = ("pipelines", "transforms", "sandbox")
 LAYERS = (
     {"pipelines.cli"},
-    {"pipelines.flows", "pipelines.doctor", "pipelines.health", "pipelines.progress"},
-    {"pipelines.notifications", "pipelines.run"},
+    {"pipelines.flows", "pipelines.doctor", "pipelines.progress"},
+    {"pipelines.health", "pipelines.notifications", "pipelines.run"},
     {"pipelines.backfill", "pipelines.probing", "pipelines.publishing", "pipelines.reconcile", "pipelines.run_history"},
     {"pipelines.load", "pipelines.rebuild", "pipelines.transform", "pipelines.logs", "pipelines.erasure"},
     {"pipelines.traces", "pipelines.status_text"},

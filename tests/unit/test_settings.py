@@ -1,6 +1,5 @@
 """Each option says what it got and what it wants; a token is never shown."""
 
-import os
 import tomllib
 import traceback
 from datetime import UTC, datetime
@@ -13,14 +12,7 @@ from pipelines.settings import Settings, SettingsInvalid, read_settings, toml_te
 
 TOKEN = "sc-secret-4f1d9a"
 
-
-@pytest.fixture(autouse=True)
-def _nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working folder, and no option in the environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.upper().startswith(("SOCIAL_CONNECT_", "SOCIAL_WAREHOUSE_")):
-            monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("nothing_is_set")
 
 
 @pytest.mark.parametrize(
