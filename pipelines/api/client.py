@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -200,7 +201,11 @@ class SocialConnect:
         self.budget = RequestBudget(
             len(given), clock, max_requests, reserved_count=reserved_count, allowances=allowances
         )
+        # Some systems' Pythons take any version of TLS unless told otherwise.
+        verified = httpx.create_ssl_context()
+        verified.minimum_version = ssl.TLSVersion.TLSv1_2
         self._http = httpx.Client(
+            verify=verified,
             headers={"Accept": "application/json", "User-Agent": "social-connect-warehouse"},
             timeout=httpx.Timeout(
                 min(timeouts.read_seconds, timeouts.request_seconds), connect=timeouts.connect_seconds
