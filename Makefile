@@ -23,10 +23,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: setup ## the whole way on made-up data: sandbox, sync, transform, publish, response times
 	$(BIN)/social-warehouse demo
 
-test: setup ## the quick ones: every promise at least once
+test: setup ## the quick ones: every part by itself, and the main way from the API to a reader
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
-test-slow: setup ## the others: 100,000 mentions, and more modes, seeds and moments
+test-slow: setup ## the others: faults, kills, metrics, dashboard, PostgreSQL, 100,000 mentions, more modes and moments
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "slow and not soak"
 
 soak: setup ## half an hour of faults, kills and stops while readers read, and fifty kills; then comparisons with the truth

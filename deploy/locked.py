@@ -1,7 +1,7 @@
 """Prints the part of requirements.lock that some packages need; the lock also holds what it takes to develop.
 
-Usage: python locked.py [PACKAGE ...]; without one, what the application needs. Run it where requirements.lock and
-pyproject.toml are.
+Usage: python locked.py [PACKAGE ...]; without one, what the application and its extras need, but for what it takes to
+develop. Run it where requirements.lock and pyproject.toml are.
 """
 
 import re
@@ -35,7 +35,7 @@ def _plain(requirement: str) -> str:
 
 
 if __name__ == "__main__":
-    wanted = (
-        sys.argv[1:] or tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    )
-    sys.stdout.write(locked(Path("requirements.lock").read_text(encoding="utf-8"), wanted))
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = (needed for extra, needed in project["optional-dependencies"].items() if extra != "dev")
+    application = [*project["dependencies"], *(each for needed in extras for each in needed)]
+    sys.stdout.write(locked(Path("requirements.lock").read_text(encoding="utf-8"), sys.argv[1:] or application))

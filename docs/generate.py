@@ -1,4 +1,4 @@
-"""Writes the pages that say what the code already says: settings, command line, streams, data dictionary, dbt sources.
+"""Writes what the code already says: settings, command line, streams, data dictionary, diagrams, queries, dbt sources.
 
 `make docs` runs it; a test compares its output with the files, so they cannot drift.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
+from jinja2 import Environment
 
 from pipelines.cli import cli
 from pipelines.keeping import DATASET, HISTORY, RAW
@@ -78,6 +80,8 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "command-line.md": command_line_page(),
         ROOT / "docs" / "streams.md": streams_page(),
         ROOT / "docs" / "data-dictionary.md": data_dictionary_page(),
+        ROOT / "docs" / "diagram.md": diagram_page(),
+        ROOT / "docs" / "analysts.md": analysts_page(),
         ROOT / "sql" / "models" / "staging" / "sources.yml": dbt_sources(),
     }
 
@@ -285,6 +289,128 @@ def _dictionary_of_model(schema: str, model: dict[str, Any]) -> Iterator[str]:
             f" {'personal' if is_personal else ''} |"
         )
     yield ""
+
+
+AREAS = {
+    "Facts, dimensions and bridges": ("fct_", "dim_", "bridge_"),
+    "Daily sums": ("agg_",),
+    "Reports": ("rpt_",),
+}
+"""The diagrams of the marts: by the beginnings of the models' names."""
+
+
+def diagram_page() -> str:
+    """How tables hang together: marts from their tests of keys and references, normalised tables from the contracts."""
+    lines = [
+        "# Diagram",
+        "",
+        "Which table points to which, and the columns that do it. Every arrow of the marts is a data test that runs at",
+        "each build; every arrow of the normalised tables is a list inside of an object. All other columns are in the",
+        "[data dictionary](data-dictionary.md).",
+        "",
+        "`PK` are the columns that together are unique in the table, `FK` those that point elsewhere. References go",
+        "with `account_id`, which is not repeated on the arrow. A bar at the end of an arrow is one row, a circle may",
+        "be none, a crow's foot may be many. A table without columns here has them in another diagram.",
+        "",
+        "## Marts",
+        "",
+    ]
+    models = {model["name"]: model for model in _models(MARTS)}
+    for title, beginnings in AREAS.items():
+        drawn = [name for name in models if name.startswith(beginnings)]
+        relations = [relation for name in drawn for relation in _references(models[name]) if relation[1] in models]
+        entities = {name: _entity(models[name], relations) for name in drawn}
+        lines += [f"### {title}", "", *_mermaid(entities, [_arrow(models, *relation) for relation in relations]), ""]
+    lines += ["## Normalised tables", "", "Objects of one table have no diagram.", ""]
+    for declared in contracts():
+        tables = declared.tables
+        if len(tables) > 1:
+            entities = {
+                table.name: [f"{SQL_TYPES[column.type]} {column.name} PK" for column in table.key] for table in tables
+            }
+            arrows = [
+                f'{table.parent.name} ||--o{{ {table.name} : "{".".join(table.path)}"'
+                for table in tables
+                if table.parent is not None
+            ]
+            lines += [f"### {declared.object}", "", *_mermaid(entities, arrows), ""]
+    return "\n".join(lines)
+
+
+def _mermaid(entities: dict[str, list[str]], arrows: list[str]) -> Iterator[str]:
+    yield from ("```mermaid", "erDiagram")
+    for name, attributes in entities.items():
+        yield from (f"    {name} {{", *(f"        {attribute}" for attribute in attributes), "    }")
+    yield from (*(f"    {arrow}" for arrow in arrows), "```")
+
+
+def _tests(model: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    yield from (test[name] for test in model.get("data_tests", []) if name in test)
+
+
+def _key(model: dict[str, Any]) -> list[str]:
+    (test,) = _tests(model, "unique_combination")
+    return list(test["arguments"]["columns"])
+
+
+def _references(model: dict[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Of each reference: the table, where it points to, by which columns, and of which rows (empty: of all)."""
+    for test in _tests(model, "foreign_key"):
+        to = test["arguments"]["to"].removeprefix("ref('").removesuffix("')")
+        yield model["name"], to, tuple(test["arguments"]["columns"]), test.get("config", {}).get("where", "")
+
+
+def _entity(model: dict[str, Any], relations: list[tuple[str, str, tuple[str, ...], str]]) -> list[str]:
+    key = _key(model)
+    pointing = {
+        column
+        for table, _, columns, _ in relations
+        if table == model["name"]
+        for column in columns
+        if column != "account_id"
+    }
+    attributes = []
+    for column in model["columns"]:
+        marks = [mark for mark, names in (("PK", key), ("FK", pointing)) if column["name"] in names]
+        if marks:
+            kind = column["data_type"].replace("timestamp with time zone", "timestamptz")
+            attributes.append(f"{kind} {column['name']} {', '.join(marks)}")
+    return attributes
+
+
+def _arrow(models: dict[str, dict[str, Any]], table: str, to: str, columns: tuple[str, ...], where: str) -> str:
+    key = _key(models[table])
+    always = set(columns) <= set(key) and not where
+    by = ", ".join(column for column in columns if column != "account_id") or "account_id"
+    label = f"{by} where {where}" if where else by
+    return f'{to} {"||" if always else "|o"}--{"o|" if set(columns) == set(key) else "o{"} {table} : "{label}"'
+
+
+def analysts_page() -> str:
+    """The page with its queries anew, from `sql/analyses`: each stands under a comment that names its file."""
+    text = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
+    queries = analyses()
+    return re.sub(
+        r"<!-- sql/analyses/(\w+)\.sql -->\n(?:```sql\n.*?\n```\n)?",
+        lambda found: f"{found[0].splitlines()[0]}\n```sql\n{queries[found[1]]}\n```\n",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def analyses() -> dict[str, str]:
+    """The ready queries by name, as plain SQL for the published copy, with days in UTC: macros and refs filled in."""
+    jinja = Environment(extensions=["jinja2.ext.do"], keep_trailing_newline=False, autoescape=False)  # noqa: S701 - SQL, not HTML
+    jinja.globals.update(ref=lambda name: name, var={"reporting_time_zone": "UTC"}.__getitem__)
+    for file in sorted((ROOT / "sql" / "macros").glob("*.sql")):
+        if not file.stem.startswith("test_") and file.stem != "relations":  # Those need dbt.
+            macros = vars(jinja.from_string(file.read_text(encoding="utf-8")).module)
+            jinja.globals.update({name: macro for name, macro in macros.items() if not name.startswith("_")})
+    queries = {}
+    for file in sorted((ROOT / "sql" / "analyses").glob("*.sql")):
+        query = jinja.from_string(file.read_text(encoding="utf-8")).render()
+        queries[file.stem] = re.sub(r"\(\n\s*\n", "(\n", query)
+    return queries
 
 
 ALWAYS_COMING = {(DATASET, "mentions"), (DATASET, "statistics")}

@@ -19,10 +19,13 @@ import click
 from rich.console import Console
 
 from pipelines import doctor, health, run
+from pipelines.answers import FORMATS, AnswerNotWritten, format_of, stoppable, write_text, write_to_file
 from pipelines.api import BudgetUsedUp, SocialConnectError, StopRequested
+from pipelines.dashboard import extras
 from pipelines.erasure import ErasuresUnreadable, Subject
 from pipelines.logs import log_to
-from pipelines.notifications import data_as_of, send_test, staleness_of, tell, telling
+from pipelines.notifications import data_as_of, send_test, senders_asked_for, staleness_of, tell, telling
+from pipelines.postgres import PostgresFailed
 from pipelines.progress import progress_on
 from pipelines.publishing import NothingToRollBackTo, versions
 from pipelines.redaction import without_secrets
@@ -86,6 +89,7 @@ class _Address(click.ParamType[tuple[str, int]]):
         return host.strip("[]") or "127.0.0.1", int(port)
 
 
+_DATE = click.DateTime(["%Y-%m-%d"])
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 as_of = click.option(
     "--as-of",
@@ -375,7 +379,7 @@ def erase(
         _print_json(report.as_json())
     else:
         _print_erasure(report)
-    if report.traces:
+    if report.traces or report.not_reached:
         sys.exit(FAILED)
 
 
@@ -388,6 +392,7 @@ def _print_erasure(report: run.ErasureReport) -> None:
         lines.append(f"note       {report.shared_count:,} texts were not looked for: others have them too")
     if not report.is_dry_run:
         lines += [f"left       {trace}" for trace in report.traces]
+        lines += [f"left       {report.not_reached}"] if report.not_reached else []
         looked = f"{report.text_count:,} texts looked for in every file"
         lines.append(f"proof      {looked}: " + ("see above" if report.traces else "nothing found"))
     for line in lines:
@@ -421,8 +426,14 @@ def transform(as_of: datetime | None, as_json: bool) -> None:
 @click.option("--rollback", "rolls_back", is_flag=True, help="Publish the version before the published one again.")
 @click.option("--list", "lists", is_flag=True, help="List the versions that are kept; publish nothing.")
 @click.option("--parquet", "exports_parquet", is_flag=True, help="Export the marts as Parquet too.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["postgres"]),
+    help="Bring the marts to the database of SOCIAL_WAREHOUSE_POSTGRES_URL too.",
+)
 @as_json
-def publish(rolls_back: bool, lists: bool, exports_parquet: bool, as_json: bool) -> None:
+def publish(rolls_back: bool, lists: bool, exports_parquet: bool, target: str | None, as_json: bool) -> None:
     """Replaces the copy that readers open by the work file's present tables and marts, once their tests have passed.
 
     The last SOCIAL_WAREHOUSE_PUBLISHED_VERSIONS versions are kept. A rollback goes one back each time; the next publish
@@ -431,23 +442,35 @@ def publish(rolls_back: bool, lists: bool, exports_parquet: bool, as_json: bool)
     \b
     Examples:
       social-warehouse publish --parquet
+      social-warehouse publish --to postgres
       social-warehouse publish --list
       social-warehouse publish --rollback
     """
-    if rolls_back + lists + exports_parquet > 1:
-        raise click.UsageError("--rollback, --list and --parquet are three things to do: give one of them.")
+    if rolls_back + lists + (exports_parquet or target is not None) > 1:
+        raise click.UsageError("--rollback, --list, and --parquet or --to are three things to do: give one of them.")
     settings = read_settings()
     warehouse = Warehouse(settings.social_warehouse_home)
     if lists:
         _print_versions(versions(warehouse), as_json=as_json)
         return
     with log_to(settings):
-        version = run.roll_back(settings) if rolls_back else run.publish(settings, exports_parquet=exports_parquet)
+        version = (
+            run.roll_back(settings)
+            if rolls_back
+            else run.publish(settings, exports_parquet=exports_parquet, to_postgres=target is not None)
+        )
+    goes_there = not rolls_back and (target is not None or settings.social_warehouse_postgres)
+    schema = settings.social_warehouse_postgres_schema if goes_there else None
     if as_json:
-        told = {"published_file": str(warehouse.published_file), "published_bytes": version.byte_count}
+        told = {
+            "published_file": str(warehouse.published_file),
+            "published_bytes": version.byte_count,
+            "postgres_schema": schema,
+        }
         _print_json(told | version.as_json())
         return
-    stdout.print(f"Published {warehouse.published_file} ({_version_in_words(version)}).", highlight=False)
+    there = f", and its marts to schema {schema} of PostgreSQL" if schema else ""
+    stdout.print(f"Published {warehouse.published_file} ({_version_in_words(version)}){there}.", highlight=False)
     if rolls_back:
         stdout.print("The next publish or sync replaces it. What is wrong with the newer data is there until mended.")
 
@@ -574,29 +597,59 @@ def metrics(listen: tuple[str, int] | None) -> None:
 
 
 @cli.command()
-@click.argument("query")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.argument("query", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", *FORMATS)),
+    help="What to print or write. Default: what the ending of --output says, else a table.",
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the answer to this file."
+)
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, as --format csv.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, as --format json.")
 @click.option("--allow-files", "allows_files", is_flag=True, help="Let the query read and write other files.")
-@as_json
-def sql(query: str, as_csv: bool, allows_files: bool, as_json: bool) -> None:
+def sql(query: str | None, form: str | None, output: Path | None, allows_files: bool) -> None:
     """Answers a query from the published copy, read-only. Tables of marts and social_connect need no schema.
 
-    The query reaches nothing but that copy, unless you allow it files.
+    Without a query, a terminal becomes a shell with completion and history; else the query is read from standard
+    input. It reaches nothing but that copy, unless you allow it files.
 
     \b
     Examples:
+      social-warehouse sql
       social-warehouse sql "from rpt_response_times limit 10"
       social-warehouse sql "select status, count(*) from mentions group by all" --csv
+      social-warehouse sql "from fct_mentions" --output mentions.parquet
+      social-warehouse sql --json < query.sql
       social-warehouse sql "copy fct_mentions to 'mentions.parquet'" --allow-files
     """
-    with Warehouse(read_settings().social_warehouse_home).connect_published(allows_files=allows_files) as con:
-        frame = con.execute(query).df()
-    if as_json:
-        click.echo(frame.to_json(orient="records", date_format="iso", date_unit="s"))
-    elif as_csv:
-        click.echo(frame.to_csv(index=False), nl=False)
-    else:
-        print_table(stdout, frame)
+    form = form or (format_of(output) if output else None)
+    if output and form in {None, "table"}:
+        raise click.UsageError(f"--output writes {', '.join(FORMATS)}: end the file's name so, or add --format.")
+    if form == "parquet" and not output:
+        raise click.UsageError("Parquet is written to a file: add --output FILE.")
+    warehouse = Warehouse(read_settings().social_warehouse_home)
+    if query is None and sys.stdin.isatty():
+        if form or not sys.stdout.isatty():
+            raise click.UsageError("there is no query. Give one as the argument or on standard input.")
+        from pipelines.shell import run_shell  # noqa: PLC0415 - only a terminal needs it
+
+        run_shell(warehouse, stdout, allows_files=allows_files)
+        return
+    query = sys.stdin.read() if query is None else query
+    if not query.strip():
+        raise click.UsageError("there is no query. Give one as the argument or on standard input.")
+    with warehouse.connect_published(allows_files=allows_files) as con, stoppable(con):
+        answer = con.execute(query)
+        if output and form:
+            count = write_to_file(answer, form, output)
+            stderr.print(f"Wrote {count:,} rows to {output}.", markup=False, highlight=False)
+        elif form in FORMATS:
+            write_text(answer, form, sys.stdout)
+        else:
+            print_table(stdout, answer.df())
 
 
 @cli.command()
@@ -634,7 +687,12 @@ def sql(query: str, as_csv: bool, allows_files: bool, as_json: bool) -> None:
     metavar="CRON",
     help="When to maintain the work file.",
 )
-def serve(every_minutes: int, reconcile_every_minutes: int, reference_cron: str, maintain_cron: str) -> None:
+@click.option(
+    "--report", "report_cron", default=None, metavar="CRON", help="When to send a report of a week.  [default: never]"
+)
+def serve(
+    every_minutes: int, reconcile_every_minutes: int, reference_cron: str, maintain_cron: str, report_cron: str | None
+) -> None:
     """Runs sync, reconcile, reference and maintain on a schedule, and backfills on demand, until stopped.
 
     Crons are in SOCIAL_WAREHOUSE_REPORTING_TIME_ZONE. It needs a Prefect server. A run that is late or due while
@@ -644,6 +702,7 @@ def serve(every_minutes: int, reconcile_every_minutes: int, reference_cron: str,
     Examples:
       prefect server start --background
       PREFECT_API_URL=http://127.0.0.1:4200/api social-warehouse serve --every 15 --reference "0 4 * * *"
+      PREFECT_API_URL=http://127.0.0.1:4200/api social-warehouse serve --report "0 7 * * 1"
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise click.UsageError(
@@ -658,7 +717,98 @@ def serve(every_minutes: int, reconcile_every_minutes: int, reference_cron: str,
         reconcile_every=timedelta(minutes=reconcile_every_minutes),
         reference_cron=reference_cron,
         maintain_cron=maintain_cron,
+        report_cron=report_cron,
     )
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option("--port", type=click.IntRange(1, LARGEST_PORT), default=8501, show_default=True, help="Port to serve on.")
+@click.option("--open", "opens_browser", is_flag=True, help="Open a browser too.")
+def dashboard(host: str, port: int, opens_browser: bool) -> None:
+    """Serves pages of the published copy to browsers, until stopped: are we keeping up, response times, backlog, ...
+
+    It reads nothing else, asks the API nothing, and sends nothing to others. Whoever reaches the address sees
+    everything: docs/dashboard.md says how to put a sign-in before it. It needs the extra: pip install '.[dashboard]'
+
+    \b
+    Examples:
+      social-warehouse dashboard --open
+      social-warehouse dashboard --host 0.0.0.0 --port 8080
+    """
+    from pipelines.dashboard import serving  # noqa: PLC0415 - only this command needs it
+
+    serving.serve(Warehouse(read_settings().social_warehouse_home), host=host, port=port, opens_browser=opens_browser)
+
+
+@cli.command()
+@click.option("--from", "first", type=_DATE, metavar="DATE", help="First date. Default: as --days says.")
+@click.option(
+    "--to", "last", type=_DATE, metavar="DATE", help="Last date, in the report itself. Default: the last that is over."
+)
+@click.option("--days", type=click.IntRange(min=1), help="How many days, instead of --from.  [default: 28]")
+@click.option("--account", multiple=True, help="Only this account; may be given several times, as all below.")
+@click.option("--project", multiple=True, help="Only the topics of this project: its name or identifier.")
+@click.option("--topic", multiple=True, help="Only this topic: its name or identifier.")
+@click.option("--channel", multiple=True, help="Only this channel.")
+@click.option("--team", multiple=True, help="Only this team: its name or identifier.")
+@click.option("--tag", multiple=True, help="Only this tag.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it to this file."
+)
+@click.option("--send", "sends", is_flag=True, help="Send it to those whom the settings name.")
+@as_json
+def report(
+    first: datetime | None,
+    last: datetime | None,
+    days: int | None,
+    output: Path | None,
+    sends: bool,
+    as_json: bool,
+    **chosen: tuple[str, ...],
+) -> None:
+    """Writes the main numbers and charts of a period as one HTML file, which opens without a network.
+
+    It reads the published copy only. Dates are in SOCIAL_WAREHOUSE_REPORTING_TIME_ZONE. Without --output the file is in
+    reports/ of the warehouse's folder, and the next one of the same dates takes its place. --send attaches it to an
+    e-mail; a webhook gets the main numbers as text. It needs the extra: pip install '.[report]'
+
+    \b
+    Examples:
+      social-warehouse report
+      social-warehouse report --days 7 --send
+      social-warehouse report --from 2026-02-01 --to 2026-02-28 --channel facebook --output february.html
+    """
+    if first and days:
+        raise click.UsageError("--from and --days both say where the period begins: give one of them.")
+    settings = read_settings()
+    extras.need("report")
+    from pipelines.dashboard import report as reports  # noqa: PLC0415 - only this command needs it
+
+    if sends:
+        senders_asked_for(settings)
+    with log_to(settings):
+        try:
+            made = reports.make_report(
+                Warehouse(settings.social_warehouse_home),
+                first_date=first.date() if first else None,
+                last_date=last.date() if last else None,
+                chosen=chosen,
+                **({"day_count": days} if days else {}),
+            )
+        except reports.NoSuchValue as error:
+            raise click.UsageError(str(error)) from None
+        page = reports.html(made)
+        if output:
+            reports.write(page, output)
+        file = output or reports.keep(page, made, run.open_warehouse(settings))
+        if not as_json:
+            stdout.print(f"{made.title}: {file}\n\n{reports.in_words(made)}", markup=False, highlight=False)
+        way_count = reports.send(settings, made, page, now=datetime.now(UTC)) if sends else 0
+    if as_json:
+        _print_json({"file": str(file.resolve()), "sent_count": way_count, **made.as_json()})
+    elif sends:
+        stdout.print(f"\nSent {way_count} of {way_count}.")
 
 
 @cli.command()
@@ -767,6 +917,9 @@ def demo(mentions: int) -> None:
     stdout.print(
         f'Ask it anything:  SOCIAL_WAREHOUSE_HOME={home} {sys.argv[0]} sql "from fct_mentions limit 5"', markup=False
     )
+    stdout.print(
+        f"Look at it:       SOCIAL_WAREHOUSE_HOME={home} {sys.argv[0]} dashboard --open", markup=False, highlight=False
+    )
 
 
 DEMO_QUERY = """
@@ -826,7 +979,10 @@ def _fail_by_kind(error: Exception) -> None:
         | NothingToRollBackTo
         | ErasuresUnreadable
         | MessageNotSent
+        | PostgresFailed
         | CompactionFailed
+        | AnswerNotWritten
+        | extras.ExtraNotInstalled
         | TransformFailed
         | DuckDBError
         | OSError,

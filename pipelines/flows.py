@@ -45,8 +45,9 @@ from prefect.types.entrypoint import EntrypointType
 
 from pipelines import run
 from pipelines.api import ResponseUnreadable, ServerFailed, TransportFailed
+from pipelines.dashboard import extras
 from pipelines.health import budgets
-from pipelines.notifications import crash_of, tell, telling
+from pipelines.notifications import crash_of, senders_asked_for, tell, telling
 from pipelines.run_history import recorded
 from pipelines.settings import SettingsInvalid, read_settings
 from pipelines.transform import TestsFailed
@@ -138,6 +139,27 @@ def compact_and_prune(as_of: datetime) -> run.MaintenanceReport:
     return run.maintain(_settings(), as_of=as_of)
 
 
+@task(cache_policy=NO_CACHE)
+def write_and_send(day_count: int) -> tuple[str, dict[str, Any]]:
+    """Writes the report of the last days that are over, and sends it; gives its main numbers as Markdown and plainly.
+
+    Not repeated as a whole, since it may have reached some already: each way is tried again by itself.
+    """
+    extras.need("report")
+    from pipelines.dashboard import report as reports  # noqa: PLC0415 - other flows do without its extra
+
+    settings = read_settings()
+    senders_asked_for(settings)
+    warehouse = run.open_warehouse(settings)
+    made = reports.make_report(warehouse, day_count=day_count)
+    page = reports.html(made)
+    file = reports.keep(page, made, warehouse)
+    sent_count = reports.send(settings, made, page, now=datetime.now(UTC))
+    lines = reports.in_words(made).replace("\n", "  \n")  # two spaces: a line of its own in Markdown
+    told = {"file": str(file.resolve()), "sent_count": sent_count, **made.as_json()}
+    return f"# {made.title}\n\n{lines}\n", told
+
+
 def _tell_of_crash(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
     """Called by the process that serves when the process of a run has died."""
     tell(read_settings(), [crash_of(flow.name, datetime.now(UTC))], ())
@@ -184,14 +206,14 @@ def reconcile(as_of: datetime | None = None) -> dict[str, Any]:
     """
     with _alone("reconcile", as_of):
         as_of = as_of or datetime.now(UTC)
-        report = compare_and_read_again(as_of)
+        found = compare_and_read_again(as_of)
         create_markdown_artifact(
-            report.as_markdown(),
+            found.as_markdown(),
             key="reconcile-report",
             description="What differed from the API's counts, and what was done",
         )
         _build_and_publish(as_of)
-        return report.as_json()
+        return found.as_json()
 
 
 @flow(name="backfill", on_crashed=[_tell_of_crash])
@@ -208,12 +230,12 @@ def backfill(start: datetime, end: datetime, as_of: datetime | None = None) -> d
     """
     with _alone("backfill", as_of):
         as_of = as_of or datetime.now(UTC)
-        report = read_span(start, end, as_of)
+        done = read_span(start, end, as_of)
         create_markdown_artifact(
-            report.as_markdown(), key="backfill-report", description="What the backfill read and wrote"
+            done.as_markdown(), key="backfill-report", description="What the backfill read and wrote"
         )
         _build_and_publish(as_of)
-        return report.as_json()
+        return done.as_json()
 
 
 @flow(name="maintain", on_crashed=[_tell_of_crash])
@@ -227,12 +249,28 @@ def maintain(as_of: datetime | None = None) -> dict[str, Any]:
         The report in plain values.
     """
     with _alone("maintain", as_of, tests_data=False):
-        report = compact_and_prune(as_of or datetime.now(UTC))
-        create_markdown_artifact(report.as_markdown(), key="maintain-report", description="What was freed and removed")
-        return report.as_json()
+        done = compact_and_prune(as_of or datetime.now(UTC))
+        create_markdown_artifact(done.as_markdown(), key="maintain-report", description="What was freed and removed")
+        return done.as_json()
 
 
-FLOWS = (sync, reconcile, reference, backfill, maintain)
+@flow(name="report", on_crashed=[_tell_of_crash])
+def report(day_count: int = 7) -> dict[str, Any]:
+    """Writes the report of the last days that are over, and sends it to those whom the settings name.
+
+    Args:
+        day_count: how many days, in the reporting time zone; the last is the day before that of the data.
+
+    Returns:
+        What `social-warehouse report --send --json` prints.
+    """
+    with _alone("report", None, tests_data=False):
+        text, told = write_and_send(day_count)
+        create_markdown_artifact(text, key="period-report", description="The main numbers of the report that was sent")
+        return told
+
+
+FLOWS = (sync, reconcile, reference, backfill, maintain, report)
 
 
 @contextmanager
@@ -256,11 +294,11 @@ def _sync(as_of: datetime | None, stream_names: list[str] | None, *, report_key:
     as_of = as_of or started
     extraction = extract_and_load(as_of, stream_names)
     transformed, published_bytes = _build_and_publish(as_of)
-    report = run.SyncReport(
+    done = run.SyncReport(
         as_of, extraction, transformed, published_bytes, round((datetime.now(UTC) - started).total_seconds(), 1)
     )
-    create_markdown_artifact(report.as_markdown(), key=report_key, description="What the run read, wrote and published")
-    return report.as_json()
+    create_markdown_artifact(done.as_markdown(), key=report_key, description="What the run read, wrote and published")
+    return done.as_json()
 
 
 def _build_and_publish(as_of: datetime) -> tuple[TransformReport, int]:
@@ -349,9 +387,15 @@ def _end_lost_runs(
 
 
 def deployments(
-    *, every: timedelta, reconcile_every: timedelta, reference_cron: str, maintain_cron: str, time_zone: str
+    *,
+    every: timedelta,
+    reconcile_every: timedelta,
+    reference_cron: str,
+    maintain_cron: str,
+    report_cron: str | None,
+    time_zone: str,
 ) -> tuple[RunnerDeployment, ...]:
-    """The flows with their schedules; the backfill has none.
+    """The flows with their schedules; the backfill has none, and the report where none is given.
 
     A run that is due while another of its kind goes on is dropped, not queued: the next one reads what it would have
     read. A backfill is of a span of its own, so it waits. Runs of two kinds that meet: the second finds the warehouse
@@ -362,7 +406,8 @@ def deployments(
         reconcile_every: how often to reconcile.
         reference_cron: when to read the reference data.
         maintain_cron: when to maintain the work file.
-        time_zone: IANA zone of both crons.
+        report_cron: when to send a report of a week; only when somebody asks when not given.
+        time_zone: IANA zone of the crons.
 
     Raises:
         SettingsInvalid: a cron cannot be read.
@@ -373,6 +418,8 @@ def deployments(
         reference.name: _cron("--reference", reference_cron, time_zone),
         maintain.name: _cron("--maintain", maintain_cron, time_zone),
     }
+    if report_cron is not None:
+        schedules[report.name] = _cron("--report", report_cron, time_zone)
     dropped, queued = ConcurrencyLimitStrategy.CANCEL_NEW, ConcurrencyLimitStrategy.ENQUEUE
     return tuple(
         cast(
@@ -382,7 +429,7 @@ def deployments(
                 schedule=schedules.get(each.name),
                 entrypoint_type=EntrypointType.MODULE_PATH,
                 concurrency_limit=ConcurrencyLimitConfig(
-                    limit=1, collision_strategy=dropped if each.name in schedules else queued
+                    limit=1, collision_strategy=queued if each is backfill else dropped
                 ),
             ),
         )
@@ -399,7 +446,14 @@ def _cron(option: str, cron: str, time_zone: str) -> Schedule:
         ) from None
 
 
-def serve(*, every: timedelta, reconcile_every: timedelta, reference_cron: str, maintain_cron: str) -> None:
+def serve(
+    *,
+    every: timedelta,
+    reconcile_every: timedelta,
+    reference_cron: str,
+    maintain_cron: str,
+    report_cron: str | None = None,
+) -> None:
     """Schedules the flows and runs them here until stopped. Needs a Prefect server (`PREFECT_API_URL`).
 
     Crons are in the reporting time zone. Other arguments are as for `deployments`.
@@ -415,6 +469,7 @@ def serve(*, every: timedelta, reconcile_every: timedelta, reference_cron: str, 
         reconcile_every=reconcile_every,
         reference_cron=reference_cron,
         maintain_cron=maintain_cron,
+        report_cron=report_cron,
         time_zone=settings.social_warehouse_reporting_time_zone,
     )
     with warehouse.flow_lock("serve"):

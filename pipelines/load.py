@@ -9,15 +9,20 @@ import logging
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # dlt reads its switches from the environment when it is imported. They are ours to set, not the user's.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+os.environ["RUNTIME__INTERCEPT_SIGNALS"] = "false"  # it would give up the package; see `pipelines.stopping`
 os.environ["LOAD__DELETE_COMPLETED_JOBS"] = "true"
 os.environ["LOAD__WORKERS"] = "1"
 
 import dlt
+import duckdb
+import pyarrow as pa
+from dlt.common.storages.load_package import PackageStorage, TPackageJobState
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.api import NotSent
@@ -40,6 +45,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was given back to it: 50 MB after thirty packages
+
+_BEGUN: tuple[TPackageJobState, ...] = ("started_jobs", "failed_jobs", "completed_jobs")
+"""Where the loader moves a package's jobs, in the order of `_put_back`."""
 LOCK_WAIT_SECONDS = 600
 """How long a run that has read the API waits for another writer, rather than throw its pages away."""
 
@@ -147,13 +156,14 @@ def make_pipeline(warehouse: Warehouse) -> dlt.Pipeline:
 def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     """Ends what a killed run left behind. The caller holds the writer lock.
 
-    A package whose load has begun is aborted and read again: running its jobs a second time could fill the loader's
-    staging tables twice. Any other is loaded, which saves the calls that read it. Either way the cursors agree with the
-    rows.
+    What a run has read is loaded, which saves the calls that read it. Where the load has begun, the rows that it has
+    brought are removed, and it begins again: the rest of its jobs alone could fill the loader's staging tables twice.
+    What cannot be loaded, such as a file that is damaged, is given up, and read again.
 
     A replay into a warehouse without the loader's own tables writes those last. Where it did not come so far, rows may
     be missing, so the loader shall not go on from the place that it has on its own: everything is read again. Nor shall
-    it where it has loaded before, and the file is gone, or an older one has been put in its place.
+    it where it has loaded before, and the file is gone, or an older one has been put in its place. Where its folder is
+    new, the rest of a load that was stopped may have been in the one before: what that has written is read again.
     """
     if _is_behind(warehouse):
         logger.warning(
@@ -166,18 +176,32 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
         if _is_half_replayed(warehouse):
             logger.warning("a replay was stopped before its end: what it has not made is read again")
             pipeline.drop()
+        if pipeline.first_run:
+            warehouse.distrust_unfinished_loads()
         with _cause_raised():
             pipeline.sync_destination()
     if not pipeline.has_pending_data:
         return
-    if any(_has_begun(pipeline, load_id) for load_id in pipeline.list_normalized_load_packages()):
-        logger.warning("a run was stopped while it loaded: its package is taken back and read again")
+    logger.warning("a run was stopped before it had loaded what it read: that is done now")
+    for load_id in pipeline.list_normalized_load_packages():
+        package = pipeline.get_load_package_info(load_id)
+        if any(package.jobs[state] for state in _BEGUN):
+            warehouse.take_back(load_id)
+            _put_back(Path(package.package_path))
+    try:
+        with warehouse.connect(read_only=False):
+            _load_pending(pipeline)
+    except duckdb.Error as error:
+        logger.warning("it cannot be loaded, so it is read again: %s", str(error).partition("\n")[0])
         warehouse.distrust_unfinished_loads()
-        pipeline.abort_packages()
-        return
-    logger.warning("a run was stopped between reading and loading: what it read is loaded now")
-    with warehouse.connect(read_only=False):
-        _load_pending(pipeline)
+        pipeline.abort_packages()  # puts the cursors back
+
+
+def end_stopped_load(warehouse: Warehouse) -> None:
+    """Ends a load that a killed run has left, if there is one, as `recover`. The caller holds the writer lock."""
+    pipeline = make_pipeline(warehouse)
+    if pipeline.has_pending_data:
+        recover(pipeline, warehouse)
 
 
 def holds_cursors(warehouse: Warehouse) -> bool:
@@ -296,9 +320,23 @@ def _load_pending(pipeline: dlt.Pipeline) -> None:
         pipeline.load()
 
 
-def _has_begun(pipeline: dlt.Pipeline, load_id: str) -> bool:
-    jobs = pipeline.get_load_package_info(load_id).jobs
-    return bool(jobs["started_jobs"] or jobs["completed_jobs"] or jobs["failed_jobs"])
+def _put_back(package: Path) -> None:
+    """Makes a package one whose load has not begun. What says that it has goes last, so a kill inside is repeated.
+
+    The loader has no such way back itself: it goes on with the jobs that are left, or gives up the package.
+    """
+    new_jobs = package / PackageStorage.NEW_JOBS_FOLDER
+    for file in (*new_jobs.glob("*.sql"), *(package / PackageStorage.PENDING_TRANSITIONS_FOLDER).glob("*")):
+        file.unlink()  # loading has made it, and makes it again
+    applied = package / PackageStorage.APPLIED_SCHEMA_UPDATES_FILE_NAME
+    if applied.exists():  # with it there, the staging tables would not be emptied
+        applied.rename(package / PackageStorage.SCHEMA_UPDATES_FILE_NAME)
+    for state in _BEGUN:
+        for job in (package / state).iterdir():
+            if job.suffix in {".sql", ".exception"}:
+                job.unlink()
+            else:
+                job.rename(new_jobs / job.name)
 
 
 @contextmanager

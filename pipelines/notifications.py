@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pipelines.senders import Sender
     from pipelines.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -216,29 +217,49 @@ def news(
 
 
 def send_test(settings: Settings, now: datetime, *, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Sends a message that says that it is a test; gives the number of ways that it went.
+    """Sends a message that says that it is a test; what it gives and raises is as for `send_as_asked`."""
+    text = (
+        f"Sent at {now:%Y-%m-%d %H:%M} UTC by 'social-warehouse alert --test'. Failures and stale data are told here."
+    )
+    return send_as_asked(settings, Message("test", "Test of the notifications", text, now), sleep=sleep)
+
+
+def send_as_asked(settings: Settings, message: Message, *, sleep: Callable[[float], None] = time.sleep) -> int:
+    """Sends a message that somebody has asked for, whatever has been told; gives the number of ways that it went.
 
     Raises:
         SettingsInvalid: the settings name nobody to tell.
         pipelines.senders.MessageNotSent: it did not get through one of the ways.
     """
-    senders = senders_of(settings)
-    if not senders:
-        raise SettingsInvalid(
-            "Neither SOCIAL_WAREHOUSE_NOTIFY_WEBHOOK_URL nor SOCIAL_WAREHOUSE_NOTIFY_SMTP_HOST is set, so nobody is"
-            " told anything (docs/schedules.md)."
-        )
-    text = (
-        f"Sent at {now:%Y-%m-%d %H:%M} UTC by 'social-warehouse alert --test'. Failures and stale data are told here."
-    )
-    if failures := send(senders, Message("test", "Test of the notifications", text, now), sleep=sleep):
+    senders = senders_asked_for(settings)
+    if failures := send(senders, scrubbed(message), sleep=sleep):
         raise MessageNotSent("; ".join(map(str, failures)))
     return len(senders)
 
 
+def senders_asked_for(settings: Settings) -> tuple[Sender, ...]:
+    """Every way that the settings name.
+
+    Raises:
+        SettingsInvalid: they name none.
+    """
+    if senders := senders_of(settings):
+        return senders
+    raise SettingsInvalid(
+        "Neither SOCIAL_WAREHOUSE_NOTIFY_WEBHOOK_URL nor SOCIAL_WAREHOUSE_NOTIFY_SMTP_HOST is set, so nobody is"
+        " told anything (docs/schedules.md)."
+    )
+
+
 def scrubbed(message: Message) -> Message:
     """The message without any secret of the settings."""
-    return Message(message.event, without_secrets(message.title), without_secrets(message.text), message.at)
+    attachment = message.attachment
+    return replace(
+        message,
+        title=without_secrets(message.title),
+        text=without_secrets(message.text),
+        attachment=attachment and replace(attachment, html=without_secrets(attachment.html)),
+    )
 
 
 def _read_told(file: Path) -> dict[str, dict[str, str]]:

@@ -85,6 +85,14 @@ class Version:
         }
 
 
+@dataclass(frozen=True)
+class Key:
+    """What tells the rows of a mart apart, and which of these columns may be null."""
+
+    columns: tuple[str, ...]
+    nullable: frozenset[str] = frozenset()
+
+
 def versions(warehouse: Warehouse) -> list[Version]:
     """The versions that are kept, newest first.
 
@@ -394,10 +402,10 @@ def _export(warehouse: Warehouse, file: Path, name: str) -> None:
             " SELECT view_name, 'view', comment FROM duckdb_views() WHERE schema_name = $1 ORDER BY 1",
             [MARTS],
         ).fetchall()
-        keys = _keys()
+        keys = keys_of_marts()
         tables = [
             _export_relation(con, building, relation, name)
-            | {"kind": kind, "description": comment, "key": keys.get(relation)}
+            | {"kind": kind, "description": comment, "key": keys[relation].columns if relation in keys else None}
             for relation, kind, comment in relations
         ]
     schema = building / "schema.json"
@@ -443,12 +451,13 @@ def _export_relation(con: duckdb.DuckDBPyConnection, folder: Path, relation: str
     return {"name": relation, "row_count": row_count, "partitioned_by": partition, "columns": columns}
 
 
-def _keys() -> dict[str, list[str]]:
+def keys_of_marts() -> dict[str, Key]:
     """The key of each mart, as its test of uniqueness names it."""
-    keys = {PUBLISHED_VERSION: ["version"]}
+    keys = {PUBLISHED_VERSION: Key(("version",))}
     for file in sorted((SQL_FOLDER / "models" / MARTS).glob("*.yml")):
         for model in yaml.load(file.read_text(encoding="utf-8"), _YAML_LOADER)["models"]:  # noqa: S506 - it is a safe one
             for test in model["data_tests"]:
                 if "unique_combination" in test:
-                    keys[model["name"]] = test["unique_combination"]["arguments"]["columns"]
+                    told = test["unique_combination"]["arguments"]
+                    keys[model["name"]] = Key(tuple(told["columns"]), frozenset(told.get("nullable", ())))
     return keys

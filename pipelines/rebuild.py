@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -56,13 +57,14 @@ MOST_PARTS = 256
 """Into how many parts that is divided where memory does not suffice, before the error is raised."""
 READS = 2
 """In how many parts the texts of a transaction are read, which are in memory at once."""
-MEMORY_LIMIT = "170MB"
+MEMORY_LIMIT = "155MB"
 """What the database may use; beyond it, it works on disk. What is written and what is read ahead have to find room in
 it, and take about 100 MB.
 """
-CHECKPOINT_THRESHOLD = "256MB"
-"""How much may lie in the log before it goes into the tables. Each time, the last rows of every table are written anew,
-so that the default of 16 MB takes as long as all the rest.
+TRANSACTIONS_IN_LOG = 20
+"""How many may lie in the log before it goes into the tables (undivided ones). Each time, the last rows of every table
+are written anew, so that the database's own 16 MB would take as long as all the rest. It takes memory, the more the
+more rows there are, so nothing is read ahead meanwhile.
 """
 
 
@@ -108,7 +110,7 @@ def _is_rebuilt(
     before = report.quarantined_count
     try:
         with warehouse.writing("a replay", timeout_seconds=LOCK_WAIT_SECONDS) as con:
-            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
+            con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET checkpoint_threshold = '1TB'")
             _rebuild(con, stream, report, parts, loaded_at=loaded_at, policy=policy)
     except (duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
         if parts >= MOST_PARTS:
@@ -147,14 +149,17 @@ def _rebuild(
             flattening.read_kept(_payloads(contract, first, min(first + step, end)))
         return flattening
 
-    for flattening in _one_ahead(read, _spans(con, contract, parts)):
-        with flattening.con as at_once, transaction(at_once):
-            report.record_counts[stream.name] += flattening.object_count
-            if not is_empty:
-                flattening.leave_out(known_versions(at_once, contract.root, flattening.objects()))
-            report.row_counts.update(_write(at_once, flattening))
-            report.quarantined_count += _set_aside(at_once, flattening)
-        report.drift |= flattening.drift
+    spans = _spans(con, contract, parts)
+    while some := tuple(islice(spans, TRANSACTIONS_IN_LOG * parts)):
+        for flattening in _one_ahead(read, some):
+            with flattening.con as at_once, transaction(at_once):
+                report.record_counts[stream.name] += flattening.object_count
+                if not is_empty:
+                    flattening.leave_out(known_versions(at_once, contract.root, flattening.objects()))
+                report.row_counts.update(_write(at_once, flattening))
+                report.quarantined_count += _set_aside(at_once, flattening)
+            report.drift |= flattening.drift
+        con.execute("CHECKPOINT")
     with transaction(con):
         report.drift |= _undocumented_values(con, contract, loaded_at)
         keep_changes_of_shape(con, report.drift, seen_at=loaded_at)

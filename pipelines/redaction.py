@@ -12,6 +12,7 @@ import sys
 import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
@@ -25,6 +26,7 @@ PLACEHOLDER = "***"
 SHORTEST_SECRET = 8
 """Characters. To take a shorter one out of every text would take ordinary words out, and no real secret is so short."""
 
+_PASSWORD_IN_ADDRESS = re.compile(r"://[^/?#@:]*:([^/?#@]+)@")
 _secrets: set[str] = set()
 _known: list[re.Pattern[str]] = []
 _make_record = logging.getLogRecordFactory()
@@ -52,7 +54,8 @@ def secrets_of(model: BaseModel) -> Iterator[str]:
 
 def keep_secret(model: BaseModel) -> None:
     """Has the secrets of a model replaced in all that this process says from now on."""
-    found = {text for text in secrets_of(model) if len(text) >= SHORTEST_SECRET}
+    parts = (part for text in secrets_of(model) for part in (text, *_passwords_in(text)))
+    found = {part for part in parts if len(part) >= SHORTEST_SECRET}
     if not found <= _secrets:
         _secrets.update(found)
         # The longest first: one may begin with another.
@@ -60,6 +63,13 @@ def keep_secret(model: BaseModel) -> None:
     logging.setLogRecordFactory(_record_without_secrets)
     warnings.showwarning = _show_without_secrets
     sys.excepthook = _say_without_secrets
+
+
+def _passwords_in(text: str) -> Iterator[str]:
+    """The password of an address, as written there and as meant: what is given an address may tell of its parts."""
+    for password in _PASSWORD_IN_ADDRESS.findall(text):
+        yield password
+        yield unquote(password)
 
 
 def without_secrets(text: str) -> str:

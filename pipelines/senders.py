@@ -36,13 +36,25 @@ LONGEST_TEXT = 3000
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """An HTML file that goes with a message."""
+
+    file_name: str
+    html: str
+
+
+@dataclass(frozen=True)
 class Message:
-    """What is told: `event` for programs, `title` and `text` for people; `at` is when it was found, UTC."""
+    """What is told: `event` for programs, `title` and `text` for people; `at` is when it was found, UTC.
+
+    An attachment goes by e-mail only.
+    """
 
     event: str
     title: str
     text: str
     at: datetime
+    attachment: Attachment | None = None
 
 
 class MessageNotSent(Exception):
@@ -139,13 +151,15 @@ class Mail:
     recipients: tuple[str, ...]
 
     def send(self, message: Message) -> None:
-        """Sends the message as plain text."""
+        """Sends the message as plain text, with its attachment."""
         mail = EmailMessage()
         mail["Subject"] = " ".join(message.title.split())
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.recipients)
         mail["Date"] = message.at
         mail.set_content(message.text)
+        if message.attachment:
+            mail.add_attachment(message.attachment.html, subtype="html", filename=message.attachment.file_name)
         try:
             with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS) as server:
                 if self.is_encrypted:

@@ -16,7 +16,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -158,6 +158,25 @@ class Settings(BaseSettings):
     social_warehouse_parquet: bool = Field(
         default=False,
         description="Whether each publish also exports the marts as Parquet, beside the copy (docs/publishing.md).",
+    )
+    social_warehouse_postgres_url: SecretStr | None = Field(
+        None,
+        description=(
+            "Address of a PostgreSQL database that `publish --to postgres` keeps the marts in (docs/publishing.md):"
+            " postgresql://user:password@host:5432/database?sslmode=verify-full. A host other than this machine wants"
+            " an encrypted connection."
+        ),
+    )
+    social_warehouse_postgres: bool = Field(
+        default=False,
+        validate_default=True,
+        description="Whether each publish also brings the marts to that PostgreSQL database.",
+    )
+    social_warehouse_postgres_schema: str = Field(
+        "social_connect_marts", description="Name of the schema there that the marts are kept in."
+    )
+    social_warehouse_postgres_reader: str | None = Field(
+        None, description="Role there that may read the schema: each publish grants it USAGE and SELECT. Default: none."
     )
     social_warehouse_secrets_dir: Path | None = Field(
         None,
@@ -311,6 +330,44 @@ class Settings(BaseSettings):
             raise ValueError("is not encrypted")
         return value
 
+    @field_validator("social_warehouse_postgres_url")
+    @classmethod
+    def _is_an_address_of_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuses what the driver would take for another address, and show a part of the password in saying so."""
+        if value is None:
+            return value
+        text = value.get_secret_value()
+        url = urlsplit(text)
+        try:
+            host = url.hostname or parse_qs(url.query).get("host", [""])[-1]
+            is_address = url.scheme in {"postgresql", "postgres"} and url.port != 0
+        except ValueError:  # its port is no number; the text would show it
+            is_address = False
+        is_cut_right = text.count("@") == url.netloc.count("@") <= 1 and not url.fragment
+        if not is_address or not is_cut_right or not re.fullmatch(r"(?!.*%00)(%[0-9A-Fa-f]{2}|[!-$&-~])+", text):
+            raise ValueError("is no address")
+        options = parse_qs(url.query)
+        if "password" in options:
+            raise ValueError("has its password among the options after ?")
+        is_here = not host or host.startswith(("/", "%2F", "%2f")) or is_this_machine(host)
+        if not is_here and options.get("sslmode", [""])[-1] not in {"require", "verify-ca", "verify-full"}:
+            raise ValueError("is not encrypted")
+        return value
+
+    @field_validator("social_warehouse_postgres")
+    @classmethod
+    def _has_an_address(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("social_warehouse_postgres_url") is None:
+            raise ValueError("needs SOCIAL_WAREHOUSE_POSTGRES_URL")
+        return value
+
+    @field_validator("social_warehouse_postgres_schema")
+    @classmethod
+    def _is_a_plain_name(cls, value: str) -> str:
+        if not re.fullmatch(r"(?!pg_)[a-z_][a-z0-9_]{0,62}", value):
+            raise ValueError("is no plain name")
+        return value
+
     @field_validator("social_warehouse_notify_from", "social_warehouse_notify_to")
     @classmethod
     def _are_addresses(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
@@ -372,6 +429,16 @@ _WANTS = {
     "social_warehouse_home": "the path of a folder",
     "social_warehouse_published_versions": "a whole number, 1 or more",
     "social_warehouse_parquet": "true or false",
+    "social_warehouse_postgres_url": (
+        "the address of a PostgreSQL database, such as postgresql://loader:password@db.example:5432/bi?sslmode=verify-full,"
+        " in the password %40 for @, %2F for /, %3F for ?, %23 for #, %25 for %; and on another machine an sslmode of"
+        " require, verify-ca or verify-full"
+    ),
+    "social_warehouse_postgres": "true or false, and an address with true",
+    "social_warehouse_postgres_schema": (
+        "a name of lower-case letters, digits and underscores, 63 characters or fewer, that does not begin with pg_"
+    ),
+    "social_warehouse_postgres_reader": "the name of a role",
     "social_warehouse_secrets_dir": "the path of a folder with a file for each option",
     "social_warehouse_prefect_secret": "the name of a Prefect Secret block",
     "social_warehouse_reporting_time_zone": "an IANA time zone, such as Europe/Brussels",

@@ -6,6 +6,7 @@ ends it at once.
 
 from __future__ import annotations
 
+import logging
 import signal
 from contextlib import contextmanager
 from threading import Event
@@ -16,6 +17,8 @@ from pipelines.api import StopRequested
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+logger = logging.getLogger(__name__)
 
 
 class Stop:
@@ -58,6 +61,12 @@ class Stop:
             yield
         except KeyboardInterrupt:
             raise StopRequested(step) from None
+        except Exception as error:
+            if not self.is_asked():
+                raise
+            # What the step is made of may take the interruption for a failure of its own.
+            logger.info("%s ended as it was stopped: %s: %s", step, type(error).__name__, error)
+            raise StopRequested(step) from error
         finally:
             self._ends_at_once = False
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from transforms.selects import quoted
@@ -87,8 +88,9 @@ def values_in(con: duckdb.DuckDBPyConnection, rows: str, texts: Collection[str])
 
 
 def written(text: str) -> set[str]:
-    """A text as it is, and in the ways that JSON writes it."""
-    ways = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    """A text as it is, and in the ways that JSON and the HTML of reports write it."""
+    in_html = escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    ways = {text, in_html, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     return ways | {way.replace("/", "\\/") for way in ways}
 
 

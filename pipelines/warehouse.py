@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 from filelock import FileLock, Timeout
 
-from pipelines.keeping import DATASET, HISTORY, RAW, has_table
+from pipelines.keeping import DATASET, HISTORY, RAW, has_table, transaction
 from pipelines.migrations import LAYOUT, layout_of, migrate
 from transforms.contract import Column, contracts
 from transforms.contract.language import CONTENT_HASH, LOADED_AT
@@ -129,6 +129,11 @@ class Warehouse:
         return self.home / "logs"
 
     @property
+    def reports_folder(self) -> Path:
+        """Reports, one file each."""
+        return self.home / "reports"
+
+    @property
     def runs_folder(self) -> Path:
         """A file for each run that goes on, or has ended and is not in the published copy yet."""
         return self.home / "runs"
@@ -162,6 +167,30 @@ class Warehouse:
     def erasure_key_file(self) -> Path:
         """Secret key of the hashes by which the list of erasures names people and things; there once one was erased."""
         return self.home / "erasure-key"
+
+    @property
+    def postgres_file(self) -> Path:
+        """Which schemas of PostgreSQL servers marts have been brought to."""
+        return self.home / "postgres.json"
+
+    @property
+    def sql_history_file(self) -> Path:
+        """What was typed into the SQL shell."""
+        return self.home / "sql-history"
+
+    @property
+    def published_signature(self) -> str:
+        """What tells the published copy from another version of it.
+
+        Raises:
+            WarehouseUnreadable: nothing has been published yet.
+        """
+        try:
+            return signature_of(self.published_file)
+        except FileNotFoundError:
+            raise WarehouseUnreadable(
+                f"{self.published_file} does not exist. Run 'social-warehouse sync' first."
+            ) from None
 
     def make_folders(self) -> None:
         """Makes the folders a run needs, for the owner only, and has this process make all its files so from now on.
@@ -359,6 +388,20 @@ class Warehouse:
             with self.connect(read_only=False) as con:
                 migrate(con, now=datetime.now(UTC))
 
+    def take_back(self, load_id: str) -> None:
+        """Removes the rows that a load has brought; those in whose place they came do not come back."""
+        if not self.file.exists():
+            return
+        with self.connect(read_only=False) as con, transaction(con):
+            tables = con.execute(
+                "SELECT table_name FROM duckdb_columns() WHERE schema_name = $1 AND column_name = $2",
+                [DATASET, LOAD_ID.name],
+            ).fetchall()
+            for (table,) in tables:
+                con.execute(f"DELETE FROM {DATASET}.{quoted(table)} WHERE {LOAD_ID.name} = $1", [load_id])
+            if has_table(con, DATASET, "_dlt_loads"):
+                con.execute(f"DELETE FROM {DATASET}._dlt_loads WHERE load_id = $1", [load_id])
+
     def distrust_unfinished_loads(self) -> None:
         """Makes every object that a load has begun to write, but not ended, be written again whatever it holds.
 
@@ -370,15 +413,20 @@ class Warehouse:
         if not self.file.exists():
             return
         with self.connect(read_only=False) as con:
+            # A replay's rows came with no load, and are whole; until it ends, the loader's own tables may not be there.
+            begun = "_dlt_load_id IS NOT NULL"
+            if has_table(con, DATASET, "_dlt_loads"):
+                begun += f" AND _dlt_load_id NOT IN (SELECT load_id FROM {DATASET}._dlt_loads WHERE status = 0)"
             for declared in (*(contract.tables for contract in contracts()), (STATISTICS,)):
                 root = declared[0]
                 tables = [table for table in declared if has_table(con, DATASET, table.name)]
                 if root not in tables:
                     continue
                 for table in tables:
+                    # The loader leaves the rows of its last merge in its staging tables.
                     for schema in (DATASET, f"{DATASET}_staging"):
                         if has_table(con, schema, table.name):
-                            con.execute(_distrust(root, table, _unfinished_rows(schema, table)))
+                            con.execute(_distrust(root, table, f"(FROM {schema}.{table.name} WHERE {begun})"))
                 for table in tables[1:]:
                     con.execute(
                         f"DELETE FROM {DATASET}.{table.name} AS row WHERE NOT EXISTS"
@@ -413,7 +461,7 @@ class Warehouse:
 
     def mark_tested(self) -> None:
         """Remembers the work file as it is now: its data tests have just passed."""
-        self._tested_file.write_text(_signature(self.file), encoding="utf-8")
+        self._tested_file.write_text(signature_of(self.file), encoding="utf-8")
 
     def check_tested(self) -> None:
         """Checks that the work file is as it was when its data tests passed.
@@ -421,7 +469,7 @@ class Warehouse:
         Raises:
             WarehouseUntested: they have failed, or something has been loaded since.
         """
-        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != _signature(self.file):
+        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != signature_of(self.file):
             raise WarehouseUntested(
                 f"{self.file} has changed since its data tests passed, so nothing was published and readers keep the"
                 " last good copy. Run 'social-warehouse transform' first."
@@ -559,6 +607,16 @@ def open_database(file: Path, *, read_only: bool = True) -> Iterator[duckdb.Duck
         yield con
 
 
+def signature_of(file: Path) -> str:
+    """What tells one state of a file from another: names of one file have the same, and so has a copy of it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    about = file.stat()
+    return f"{about.st_size} bytes at {about.st_mtime_ns} ns"
+
+
 def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[list[tuple[object, ...]]]:
     """What a copy has to have in common with a database: tables and their rows, columns, views, descriptions."""
     tables = con.execute(
@@ -579,12 +637,6 @@ def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[list[tuple[
     return [tables, counts, *found]
 
 
-def _signature(file: Path) -> str:
-    """What tells one state of a file from another: names of one file have the same, and so has a copy of it."""
-    about = file.stat()
-    return f"{about.st_size} bytes at {about.st_mtime_ns} ns"
-
-
 def _read_holder(holder_file: Path) -> str:
     return str(_holder(holder_file) or "another process")
 
@@ -595,12 +647,6 @@ def _holder(holder_file: Path) -> Holder | None:
         return Holder(told["holder"], told["pid"], datetime.fromisoformat(told["since"]))
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _unfinished_rows(schema: str, table: Table) -> str:
-    """Those of loads that have not ended. The loader leaves those of the last merge in its staging tables."""
-    finished = f"SELECT load_id FROM {DATASET}._dlt_loads WHERE status = 0"
-    return f"(FROM {schema}.{table.name} WHERE _dlt_load_id NOT IN ({finished}))"
 
 
 def _distrust(root: Table, table: Table, rows: str) -> str:

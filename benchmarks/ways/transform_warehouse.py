@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from measured import measured
 
+from pipelines.publishing import publish
 from pipelines.transform import transform
 from pipelines.warehouse import MARTS, Warehouse
 
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the warehouse's home")
     parser.add_argument("--as-of", required=True, help="the instant that ages are reckoned to")
     parser.add_argument("--rules", type=Path, help="folder of the user's rules (default: none)")
+    parser.add_argument("--publish", action="store_true", help="publish them then, which is not measured")
     options = parser.parse_args()
     warehouse = Warehouse(options.folder)
     warehouse.make_folders()
@@ -29,6 +31,8 @@ def main() -> None:
             as_of=datetime.fromisoformat(options.as_of),
             rules_folder=options.rules,
         )
+    if options.publish:
+        publish(warehouse, now=datetime.now(UTC), keep_count=1)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.doctor import connection, holdings, machine
+from pipelines.doctor import connection, holdings, machine, postgres
 from pipelines.doctor.finding import Finding
 from pipelines.warehouse import Warehouse
 
@@ -33,14 +33,14 @@ def check(
     is_offline: bool = False,
     clock: Callable[[], datetime] = _utc_now,
 ) -> list[Finding]:
-    """Looks at the machine, the folder and the API. What is wrong with one hides nothing of the others.
+    """Looks at the machine, the folder, PostgreSQL where it is set, and the API.
 
-    What the API honours is stored, and syncs go by it.
+    What is wrong with one hides nothing of the others. What the API honours is stored, and syncs go by it.
 
     Args:
         settings: the options.
         as_of: the clock of what is asked of the API, UTC; now when not given.
-        is_offline: whether to leave the API out.
+        is_offline: whether to leave out what is not here: PostgreSQL and the API.
         clock: the machine's, UTC.
     """
     now = clock()
@@ -51,6 +51,7 @@ def check(
         findings += holdings.look_at(warehouse, settings, now=now)
     if is_offline:
         return findings
+    findings += postgres.look_at(warehouse, settings)
     with tempfile.TemporaryDirectory() as elsewhere:  # where the folder is no use, the allowance is shared with nobody
         reading = settings if is_usable else settings.model_copy(update={"social_warehouse_home": Path(elsewhere)})
         probes_file = warehouse.probes_file if is_usable else None

@@ -9,6 +9,8 @@ import duckdb
 
 from pipelines.doctor.finding import Finding
 from pipelines.keeping import DATASET, built_with, has_table
+from pipelines.migrations import LAYOUT, layout_of
+from pipelines.run import policy_difference
 from pipelines.transform import is_full_refresh_due
 from pipelines.warehouse import WarehouseBusy, WarehouseUnreadable, WarehouseUntested, described_tables
 from transforms.selects import STORED_AS
@@ -31,6 +33,7 @@ def look_at(warehouse: Warehouse, settings: Settings, *, now: datetime) -> Itera
     it open who wants to write.
     """
     yield locks(warehouse.holders(), now=now)
+    yield personal_data(policy_difference(settings, warehouse))
     loaded_at: datetime | None = None
     busy: str | None = None
     if not warehouse.file.exists():
@@ -40,7 +43,9 @@ def look_at(warehouse: Warehouse, settings: Settings, *, now: datetime) -> Itera
             with warehouse.writer_lock("a check"), warehouse.connect() as con:
                 inside = [schema(_columns(con)), _models(con, warehouse, settings)]
                 loaded_at = _last_load(con)
-            yield Finding("work file", "ok", f"{warehouse.file} opens")
+                layout, _ = layout_of(con)
+            older = f"; the next run brings it from layout {layout} to {LAYOUT}" if layout < LAYOUT else ""
+            yield Finding("work file", "ok", f"{warehouse.file} opens{older}")
             yield from inside
         except WarehouseBusy as error:
             busy = str(error)
@@ -76,6 +81,23 @@ def locks(holders: Mapping[str, Holder], *, now: datetime) -> Finding:
         f"{told}: longer than {LONGEST_HOLD}",
         f"see whether process {old[0].process_id} is still at work (logs in the home folder); if it hangs, end it:"
         " the system frees its locks, and the next run goes on where it was",
+    )
+
+
+def personal_data(difference: str | None) -> Finding:
+    """Whether the policy that is set is the one that the warehouse is made with.
+
+    Args:
+        difference: how it is another one; None where it is not.
+    """
+    if difference is None:
+        return Finding("personal data", "ok", "the policy that is set is the one of what is there")
+    return Finding(
+        "personal data",
+        "FAIL",
+        difference,
+        "set it back, or set SOCIAL_WAREHOUSE_HOME to a new folder: rows of both would not fit together"
+        " (docs/personal-data.md)",
     )
 
 

@@ -6,14 +6,16 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pipelines.api import ApiError, NotFound, PermissionDenied, SocialConnectError
 from pipelines.source.streams import STREAMS, Reading
 from pipelines.source.windows import (
+    ONE_SECOND,
     OVERLAP,
+    OVERLAP_ROWS,
     TRAIL,
     Cursor,
     Window,
@@ -23,6 +25,7 @@ from pipelines.source.windows import (
     later,
     new_rows_window,
     read_time,
+    recent_from,
     trailing_window,
 )
 
@@ -40,7 +43,6 @@ logger = logging.getLogger(__name__)
 NEW_ROWS = "dateadd:asc"
 CHANGED_ROWS = "timestamps.action_last_date:desc"
 UPDATED_ROWS = "lastupdate:asc"
-ONE_SECOND = timedelta(seconds=1)
 # Without dates the API gives the last four weeks.
 _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T00:00:00+00:00"}
 
@@ -330,7 +332,7 @@ class AccountReading:
             whole = None if is_short else seen_through
             history = Window(min(history_from, cursor.backfilled_from or history_from), window.end)
             changed = self._changes(stream, history, topics, stop_at)
-            yield from self._earning_acted_through(stream, changed, cursor, seen_through=whole)
+            yield from self._earning_acted_through(stream, changed, cursor, stop_at, seen_through=whole)
 
     def _added(self, stream: Stream, window: Window, topics: dict[str, str], cursor: Cursor) -> Iterator[Step]:
         """Rows of a window by date added, by whatever the API honours."""
@@ -339,9 +341,15 @@ class AccountReading:
                 stream, window, topics, cursor, cursor, (*stream.mention_path, "date", "added")
             )
             return
+        latest: list[datetime] = []
         for page in self._new_rows(stream, window, topics):
-            times = (added_at(record, stream.mention_path) for record in page.records)
-            cursor = replace(cursor, added_through=later(cursor.added_through, times, not_after=self.now))
+            times = [time for record in page.records if (time := added_at(record, stream.mention_path)) is not None]
+            latest = [*latest, *times][-OVERLAP_ROWS - 1 :]
+            cursor = replace(
+                cursor,
+                added_through=later(cursor.added_through, times, not_after=self.now),
+                added_recent_from=recent_from(latest, start=window.start),
+            )
             yield Step(page, cursor)
 
     def _in_any_order(
@@ -445,13 +453,19 @@ class AccountReading:
             yield from self._changed_rows(stream, half, topics, stop_at)
 
     def _earning_acted_through(
-        self, stream: Stream, pages: Iterator[Page], cursor: Cursor, *, seen_through: datetime | None
+        self,
+        stream: Stream,
+        pages: Iterator[Page],
+        cursor: Cursor,
+        stop_at: datetime,
+        *,
+        seen_through: datetime | None,
     ) -> Iterator[Step]:
         """Backwards reading has seen everything only at its end, so only the last page earns the new cursor.
 
         A page without rows inside the list may hide some; then none earns it, and the next run reads them again.
         """
-        acted_through = cursor.acted_through
+        acted_at: list[datetime] = []
         has_gap = False
         last: Page | None = None
         for page in pages:
@@ -460,9 +474,14 @@ class AccountReading:
             last = page
             has_gap = has_gap or _has_gap(page)
             times = (last_action_at(record, stream.mention_path) for record in page.records)
-            acted_through = later(acted_through, times, not_after=self.now)
+            acted_at += (time for time in times if time is not None)
         if last is not None:
-            earned = replace(cursor, acted_through=acted_through, seen_through=seen_through)
+            earned = replace(
+                cursor,
+                acted_through=later(cursor.acted_through, acted_at, not_after=self.now),
+                acted_recent_from=recent_from(acted_at, start=stop_at),
+                seen_through=seen_through,
+            )
             yield Step(last, cursor if has_gap else earned)
 
     def _depth_complaint(self, stream: Stream, second: datetime) -> str:

@@ -7,6 +7,7 @@ differ; only where it has shown none yet does the start of the run stand in, and
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,14 @@ OVERLAP = timedelta(minutes=15)
 
 Merging by key makes it harmless.
 """
+
+OVERLAP_ROWS = 98
+"""How many rows the overlap may hold: with those that are new, they fill at most one page of the inbox more.
+
+That is a page of 100 less the row that shows that reading backwards may stop, and one that is acted on meanwhile.
+"""
+
+ONE_SECOND = timedelta(seconds=1)
 
 TRAIL = timedelta(days=28)
 """How long rows of a trailing window are read again: the vendor's own reports count no later action on a mention."""
@@ -68,7 +77,8 @@ class Cursor:
     been read. `read_at`: start of the run that last read the list whole, or began to read the inbox. `refused_at`:
     start of the run in which the API last refused the list. `ids`: what the list held when it was read whole, of a list
     by whose ids others are asked for; of the inbox, the topics it was read of. `seen_through`: the API's own time when
-    the inbox was last read to its end. `call_count`: how many calls the last reading took.
+    the inbox was last read to its end. `added_recent_from`, `acted_recent_from`: the rows that had been added, or acted
+    on, from then on were no more than the overlap may hold. `call_count`: how many calls the last reading took.
 
     What backfills have done beside. `backfilled_from`: they read rows added from then on, so changes are looked for as
     far back where that is before `history_from`. `backfilled`: spans of which they have read every row.
@@ -81,6 +91,8 @@ class Cursor:
     read_at: datetime | None = None
     refused_at: datetime | None = None
     seen_through: datetime | None = None
+    added_recent_from: datetime | None = None
+    acted_recent_from: datetime | None = None
     ids: tuple[str, ...] | None = None
     call_count: int | None = None
     backfilled_from: datetime | None = None
@@ -120,23 +132,31 @@ def trailing_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> W
 
 def new_rows_window(cursor: Cursor, *, start_date: datetime, now: datetime) -> Window:
     """The window of new rows: from the cursor less the overlap, or from the start date, to the start of the run."""
-    start = _overlapping(cursor.added_through, cursor) if cursor.added_through else start_date
+    through = cursor.added_through
+    start = _overlapping(through, cursor, cursor.added_recent_from) if through else start_date
     return Window(start.replace(microsecond=0), now.replace(microsecond=0))
 
 
 def changes_end_at(cursor: Cursor) -> datetime | None:
     """The last action at which reading backwards may stop, or None when there is nothing to compare with."""
-    return _overlapping(cursor.acted_through, cursor) if cursor.acted_through else None
+    through = cursor.acted_through
+    return _overlapping(through, cursor, cursor.acted_recent_from) if through else None
 
 
-def _overlapping(through: datetime, cursor: Cursor) -> datetime:
+def _overlapping(through: datetime, cursor: Cursor, recent_from: datetime | None) -> datetime:
     """From when on rows may not have been seen.
 
     What was visible late was so after the inbox was last read: in a quiet time, after the cursor, which is then enough.
+    In a busy time, no more than the last rows are read again.
     """
-    if cursor.seen_through is None:
-        return through - OVERLAP
-    return max(through - OVERLAP, min(through, cursor.seen_through - OVERLAP))
+    seen = [time for time in (cursor.seen_through and cursor.seen_through - OVERLAP, recent_from) if time is not None]
+    return max([through - OVERLAP, *(min(through, time) for time in seen)])
+
+
+def recent_from(times: Iterable[datetime], *, start: datetime) -> datetime:
+    """From when on there are no more rows than the overlap may hold, of the times of all rows from `start` on."""
+    latest = heapq.nlargest(OVERLAP_ROWS + 1, times)
+    return latest[-1] + ONE_SECOND if len(latest) > OVERLAP_ROWS else start
 
 
 def later(before: datetime | None, times: Iterable[datetime | None], *, not_after: datetime) -> datetime | None:

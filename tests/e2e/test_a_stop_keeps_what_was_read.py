@@ -28,6 +28,7 @@ def ask_to_stop(user: Any, *arguments: str, path: str, after: int) -> Any:
     return said
 
 
+@pytest.mark.slow
 def test_a_sync_loads_what_it_has_read_and_the_next_reads_the_rest(make_user: Callable[..., Any]) -> None:
     user = make_user()
     now = user.box.now.isoformat()

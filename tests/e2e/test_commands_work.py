@@ -5,10 +5,14 @@ import io
 import json
 import shutil
 import stat
+import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -17,6 +21,9 @@ import duckdb
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from receivers import webhook
+from terminal import Terminal
+
+COMMAND = str(Path(sys.executable).with_name("social-warehouse"))
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,7 @@ def test_status_says_how_far_it_is(story: _Story) -> None:
     assert "data as of  2026-03-02 09:00:00" in text
 
 
+@pytest.mark.slow
 def test_status_tells_runs_lags_and_what_is_left(story: _Story) -> None:
     as_of = (story.user.box.now + timedelta(hours=3)).isoformat()
     found = json.loads(story.user.run("status", "--as-of", as_of, "--json").stdout)
@@ -165,6 +173,7 @@ def test_the_history_of_runs_agrees_with_the_log_of_the_api(story: _Story) -> No
     assert story.user.query("SELECT sum(call_count) FROM history.run_requests") == [(5,)]
 
 
+@pytest.mark.slow
 def test_metrics_are_printed_and_served(story: _Story) -> None:
     said = story.user.run("metrics")
     assert said.exit_code == 0
@@ -244,6 +253,97 @@ def test_sql_answers_as_a_table_as_csv_and_as_json(story: _Story) -> None:
     assert [(row["status"], int(row["n"])) for row in as_csv] == [(row["status"], row["n"]) for row in rows]
     table = story.user.run("sql", query).stdout
     assert all(row["status"] in table for row in rows)
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
+def test_sql_writes_the_answer_to_a_file(story: _Story, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"answer.{ending}"
+    said = story.user.run("sql", "select unique_id, first_response_seconds from fct_mentions", "--output", str(file))
+    assert said.exit_code == 0, said.stderr
+    assert said.stdout == ""
+    truth = story.user.query("SELECT unique_id, first_response_seconds FROM marts.fct_mentions")
+    assert f"Wrote {len(truth):,} rows" in said.stderr
+    assert any(seconds is None for _, seconds in truth)
+    read = {"csv": duckdb.read_csv, "json": duckdb.read_json, "parquet": duckdb.read_parquet}[ending]
+    assert set(read(str(file)).fetchall()) == set(truth)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_sql_takes_a_query_from_standard_input(story: _Story) -> None:
+    done = subprocess.run(
+        [COMMAND, "sql", "--json"],
+        input="select 40 + 2 as n",
+        cwd=story.user.folder,
+        env=story.user.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [{"n": 42}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("select 1", "--format", "parquet"), "add --output FILE"),
+        (("select 1", "--output", "answer.txt"), "add --format"),
+        (("select 1", "--output", "answer.csv", "--format", "table"), "add --format"),
+        ((), "there is no query"),
+    ],
+)
+def test_sql_says_what_it_cannot_write_or_read(story: _Story, arguments: tuple[str, ...], says: str) -> None:
+    done = subprocess.run(
+        [COMMAND, "sql", *arguments],
+        stdin=subprocess.DEVNULL,
+        cwd=story.user.folder,
+        env=story.user.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def is_stopped_while_it_answers(terminal: Terminal) -> bool:
+    """Asks what takes for ever, and leaves it. On a busy machine Ctrl-C may come before the answering has begun."""
+    terminal.type("select count(*) from range(1000000) a, range(10000000) b;\r")
+    time.sleep(1)
+    terminal.type("\x03")
+    try:
+        terminal.wait_for("Stopped.", seconds=10)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_sql_without_a_query_on_a_terminal_is_a_shell(story: _Story, tmp_path: Path) -> None:
+    file = tmp_path / "answer.csv"
+    user = story.user
+    with Terminal([COMMAND, "sql"], folder=user.folder, environment=user.environment()) as terminal:
+        terminal.wait_for("sql>")
+        terminal.type("select count(*) as n from fct_sec")
+        terminal.type("\t")
+        terminal.wait_for("urity_events")
+        terminal.type(" where false;\r")
+        terminal.wait_for(" 0 ")
+        terminal.wait_for("sql>")
+        assert any(is_stopped_while_it_answers(terminal) for _ in range(5))
+        for typed, answer in (
+            ("delete from mentions;", "read-only"),
+            ("select 40 + 2 as n;", " 42 "),
+            (f".save {file}", "Wrote 1 rows"),
+        ):
+            terminal.wait_for("sql>")
+            terminal.type(f"{typed}\r")
+            terminal.wait_for(answer)
+        terminal.wait_for("sql>")
+        terminal.type("\x04")
+        assert terminal.exit_code() == 0
+    assert file.read_text(encoding="utf-8") == "n\n42\n"
+    history = story.user.home / "sql-history"
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert "+select count(*) as n from fct_security_events where false;" in history.read_text(encoding="utf-8")
 
 
 def test_sql_reads_only_and_says_what_is_wrong(story: _Story) -> None:

@@ -10,6 +10,8 @@ from pipelines.run import extract_and_load
 from pipelines.settings import read_settings
 from pipelines.warehouse import Warehouse
 
+pytestmark = pytest.mark.slow
+
 
 def load(user: Any, **options: Any) -> None:
     settings = read_settings(
@@ -48,7 +50,6 @@ def test_it_says_what_it_did_and_what_comes_next(user: Any) -> None:
     ]
 
 
-@pytest.mark.slow
 def test_without_payloads_there_is_nothing_to_replay(make_user: Callable[..., Any]) -> None:
     user = make_user(SOCIAL_WAREHOUSE_RAW_PAYLOADS="false")
     load(user, social_warehouse_raw_payloads=False)

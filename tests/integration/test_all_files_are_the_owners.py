@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines import doctor, health, run
+from pipelines.erasure import Subject
 from pipelines.logs import log_to
 
 Make = Callable[..., Any]
@@ -50,6 +51,6 @@ def test_nor_does_anything_else(make_site: Make, tmp_path: Path) -> None:
         run.reconcile(settings, as_of=now)
         run.replay(settings, as_of=now)
         mention = site.one("SELECT min(unique_id) FROM mentions")
-        run.erase(settings, run.erasure.Subject(mention_id=mention), as_of=now)
+        run.erase(settings, Subject(mention_id=mention), as_of=now)
         health.status(settings)
     assert open_to_others(site.home) == []

@@ -17,11 +17,15 @@ from pipelines import backfill as backfills
 from pipelines import run
 from pipelines.api import SocialConnect
 from pipelines.load import read_cursors
+from pipelines.run import choosing, opening
+from pipelines.settings import SettingsInvalid
 from pipelines.source.reading import Honoured
 from pipelines.source.spool import Spool
 from pipelines.stopping import Stop
 from pipelines.warehouse import Warehouse, WarehouseBusy
 from sandbox.requests import calls_per_frame
+
+pytestmark = pytest.mark.slow
 
 Make = Callable[..., Any]
 
@@ -111,7 +115,6 @@ def test_it_brings_what_the_span_holds_and_later_syncs_keep_it_current(
     assert inbox.rows("SELECT tag FROM mention_tags WHERE unique_id = ? AND tag LIKE 'after all%'", oldest)
 
 
-@pytest.mark.slow
 def test_a_sync_in_between_works_and_what_it_brings_stays(make_inbox: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has synced before: the sync is the first, and yet has to see what changes while the backfill reads."""
     inbox = make_inbox(mentions=400)
@@ -144,7 +147,7 @@ def test_it_leaves_calls_to_syncs_and_uses_the_rest(make_inbox: Make, monkeypatc
         return float(box.now.timestamp())
 
     clocked = functools.partial(SocialConnect, clock=clock)
-    monkeypatch.setattr(run, "SocialConnect", clocked)
+    monkeypatch.setattr(opening, "SocialConnect", clocked)
     monkeypatch.setattr(Stop, "wait", lambda _stop, seconds: box.advance(seconds=seconds))
     first = backfill(inbox)
     assert first.outcome.stopped_by is not None
@@ -165,7 +168,6 @@ def test_it_leaves_calls_to_syncs_and_uses_the_rest(make_inbox: Make, monkeypatc
     }
 
 
-@pytest.mark.slow
 def test_its_tables_are_those_of_a_sync_and_nothing_unmasked_is_spooled(
     make_inbox: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +184,7 @@ def test_its_tables_are_those_of_a_sync_and_nothing_unmasked_is_spooled(
     inbox = make_inbox(mentions=150, has_cases=True, options=hashed)
     box = inbox.box
     box.behaviour = replace(box.behaviour, not_in_plan=frozenset({"insights/facets"}), sorts={"dateadd:asc": "ignored"})
-    monkeypatch.setattr(run, "honoured", lambda _probes: Honoured(lists_in_order=False))
+    monkeypatch.setattr(choosing, "honoured", lambda _probes: Honoured(lists_in_order=False))
     box.faults.add("unreadable_record", path="inbox", times=None, record=["Leonie Quist", 42])
     box.faults.add("unknown_field", path="inbox", times=None, where=["top"])
     assert backfill(inbox, is_dry_run=True).estimate.row_counts["mentions"] == pytest.approx(150, abs=2)
@@ -209,11 +211,10 @@ def test_one_backfill_at_a_time_and_none_of_nothing(make_inbox: Make) -> None:
     inbox.home.mkdir()
     with Warehouse(inbox.home).backfill_lock(), pytest.raises(WarehouseBusy, match="in use by a backfill"):
         backfill(inbox)
-    with pytest.raises(run.SettingsInvalid, match=r"--from is .* It wants an earlier time"):
+    with pytest.raises(SettingsInvalid, match=r"--from is .* It wants an earlier time"):
         backfill(inbox, start_days=-1, end_days=-2)
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_reads_no_page_twice(make_site: Make, tmp_path: Path) -> None:
     """Pages of 12 rows, windows of 120."""
     site = make_site(mentions=240, days=DAYS)

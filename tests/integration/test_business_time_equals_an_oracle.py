@@ -33,6 +33,8 @@ from working_time import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 # --- The warehouse ----------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +280,6 @@ def truth() -> dict[str, list[Span]]:
     return {name: stretches(schedule, date(2021, 12, 28), date(2026, 12, 31)) for name, schedule in RANDOM.items()}
 
 
-@pytest.mark.slow
 def test_more_than_10_000_random_spans_and_due_times(built: Built, truth: dict[str, list[Span]]) -> None:
     dice = random.Random(SEED + 1)
     spans: list[tuple[str, datetime, datetime]] = []

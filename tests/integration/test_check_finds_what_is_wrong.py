@@ -16,11 +16,15 @@ import pytest
 from pipelines.api import reach
 from pipelines.doctor import Finding, check
 from pipelines.doctor.finding import Name
+from pipelines.migrations import LAYOUT
 from pipelines.publishing import publish
 from pipelines.warehouse import Warehouse
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 LOCAL = {"packages", "home folder", "permissions", "file system", "disk", "locks", "work file", "published copy"}
+"""PostgreSQL is looked at where it is set: `test_postgres_follows_the_published_copy.py`."""
 OF_THE_API = {"API", "clock", "token", "token scope", "token expiry", "account", "probe", "budget"}
 
 
@@ -63,7 +67,7 @@ def names(findings: list[Finding]) -> set[str]:
 def test_all_is_well(site: Any) -> None:
     findings = check(site.settings())
     assert amiss(findings) == {}
-    assert names(findings) == set(get_args(Name))
+    assert names(findings) == set(get_args(Name)) - {"PostgreSQL"}
     order = [get_args(Name).index(finding.name) for finding in findings]
     assert order == sorted(order), "in the order in which they are needed"
 
@@ -72,7 +76,7 @@ def test_the_api_is_left_out_offline(site: Any) -> None:
     request_count = len(site.box.requests)
     findings = check(site.settings(social_connect_access_token=""), is_offline=True)
     assert amiss(findings) == {}
-    assert names(findings) == set(get_args(Name)) - OF_THE_API
+    assert names(findings) == set(get_args(Name)) - OF_THE_API - {"PostgreSQL"}
     assert len(site.box.requests) == request_count
 
 
@@ -198,6 +202,23 @@ def test_another_type_of_a_column_is_found(site: Any) -> None:
     with Warehouse(site.home).connect(read_only=False) as con:
         con.execute("ALTER TABLE social_connect.mentions ALTER added_at TYPE DATE")
     assert "mentions.added_at is DATE" in amiss(check(site.settings(), is_offline=True))["schema"].message
+
+
+def test_another_personal_data_policy_is_found(site: Any) -> None:
+    wrong = amiss(check(site.settings(social_warehouse_personal_data="drop"), is_offline=True))
+    assert set(wrong) == {"personal data"}
+    assert "is drop, but" in wrong["personal data"].message
+
+
+def test_a_work_file_of_another_layout_is_told(site: Any) -> None:
+    with Warehouse(site.home).connect(read_only=False) as con:
+        con.execute("DELETE FROM history.layout")
+    findings = {each.name: each for each in check(site.settings(), is_offline=True)}
+    assert findings["work file"].severity == "ok"
+    assert f"brings it from layout 0 to {LAYOUT}" in findings["work file"].message
+    with Warehouse(site.home).connect(read_only=False) as con:
+        con.execute("INSERT INTO history.layout VALUES (?, '99.1', now())", [LAYOUT + 1])
+    assert "99.1" in amiss(check(site.settings(), is_offline=True))["work file"].message
 
 
 def test_a_schedule_that_died_is_found(site: Any) -> None:

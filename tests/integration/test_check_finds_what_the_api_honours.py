@@ -12,6 +12,8 @@ from pipelines.source.reading import Honoured
 from pipelines.warehouse import Warehouse
 from sandbox import Behaviour
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 STREAMS = ["topics", "users", "mentions"]
 BY_ACTION = "timestamps.action_last_date:desc"
@@ -75,10 +77,9 @@ def test_how_deep_lists_go_is_found(
     ("behaviour", "expected"),
     [
         ({"sorts": {BY_ACTION: "ignored"}}, Honoured(finds_changes="by_filter")),
-        pytest.param(
+        (
             {"sorts": {BY_ACTION: "ignored", "dateadd:asc": "ignored"}, "filter_words": {"action_date_age": "nothing"}},
             Honoured(lists_in_order=False, finds_changes="by_reading_again"),
-            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -459,6 +459,7 @@ def test_a_key_that_two_rows_share_fails_the_build(built: Built, tmp_path: Path)
     assert failed.results[key_test]["status"] == "fail"
 
 
+@pytest.mark.slow
 def test_views_survive_being_copied_into_a_file_of_another_name(
     built: Built, models: list[Json], tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ import yaml
 
 import transforms.contract
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 Row = dict[str, Any]
 Lists = list[tuple[Json, Any]]
@@ -474,7 +476,6 @@ def test_a_first_sync(known: _Known) -> None:
     assert {table.name for table in ALL_TABLES if not rows[table.name]} == WITHOUT_ROWS
 
 
-@pytest.mark.slow
 def test_what_people_do(known: _Known) -> None:
     """Nothing that mentions show: those change without a sign when something is renamed."""
     box = known.site.box

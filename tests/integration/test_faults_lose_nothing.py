@@ -1,4 +1,4 @@
-"""Kills at random instants, a full disk, an API that fails all the time: the next run makes it good, row by row."""
+"""Kills at random instants, a full disk, a read-only folder, an API that fails all the time: nothing is lost."""
 
 import os
 import random
@@ -114,6 +114,7 @@ def test_fifty_kills_at_any_instant(make_site: Make) -> None:
             assert endings[0] < KILL_COUNT, "hardly any was killed"
             assert_published_belongs_together(site.home / "published" / "warehouse.duckdb")
         syncs.stdin.close()
+    site.box.advance(hours=25)  # so that each list has its turn
     exit_code, said = end(start(site, "sync"))
     assert exit_code == 0, said
     site.assert_holds_the_truth()
@@ -168,6 +169,34 @@ def test_a_disk_that_fills_up(
     assert exit_code == 0, said
     after.assert_holds_the_truth()
     assert_published_belongs_together(afterwards / "published" / "warehouse.duckdb")
+
+
+READ_ONLY = """
+mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift || exit 99
+exec "$@"
+"""
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="a read-only folder, also for root, needs unshare and user namespaces")
+@pytest.mark.parametrize("folder", ["", "published", "dlt", "api", "runs", "logs"])
+def test_a_folder_that_is_read_only(make_site: Make, folder: str) -> None:
+    """The home itself, or one folder in it; then it may be written to again."""
+    site = make_site(seed=13, mentions=150, days=10, options={"social_connect_start_date": START})
+    assert end(start(site, "sync"))[0] == 0
+    published = site.home / "published" / "warehouse.duckdb"
+    before = published.read_bytes()
+    site.box.advance(hours=30)
+    read_only = site.home / folder
+    in_namespace = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh", str(read_only))
+    exit_code, said = end(start(site, "sync", prefix=in_namespace))
+    assert exit_code == 1, said
+    assert "Traceback" not in said
+    assert re.search(rf"Error: .*{re.escape(str(read_only))}", said, re.DOTALL), said
+    assert published.read_bytes() == before
+    exit_code, said = end(start(site, "sync"))
+    assert exit_code == 0, said
+    site.assert_holds_the_truth()
+    assert_published_belongs_together(published)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

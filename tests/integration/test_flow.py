@@ -1,12 +1,16 @@
 """The Prefect flow does what `social-warehouse sync` does, and leaves a report."""
 
+import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from receivers import webhook
 
 from sandbox import Sandbox, Server
 
@@ -108,11 +112,12 @@ def test_the_flow_of_a_reconciliation_marks_what_is_gone_and_leaves_a_report(ser
 
 
 @pytest.mark.usefixtures("prefect")
-def test_a_schedule_never_piles_up_runs() -> None:
+@pytest.mark.parametrize("report_cron", [None, "0 7 * * 1"])
+def test_a_schedule_never_piles_up_runs(report_cron: str | None) -> None:
     from pipelines import flows  # noqa: PLC0415 - after the fixture
 
     periods = {"sync": timedelta(minutes=15), "reconcile": timedelta(hours=1)}
-    crons = {"reference": "5 3 * * *", "maintain": "35 3 * * 0"}
+    crons = {"reference": "5 3 * * *", "maintain": "35 3 * * 0"} | ({"report": report_cron} if report_cron else {})
     deployments = {
         deployment.flow_name: deployment
         for deployment in flows.deployments(
@@ -120,10 +125,11 @@ def test_a_schedule_never_piles_up_runs() -> None:
             reconcile_every=periods["reconcile"],
             reference_cron=crons["reference"],
             maintain_cron=crons["maintain"],
+            report_cron=report_cron,
             time_zone="Europe/Brussels",
         )
     }
-    assert list(deployments) == ["sync", "reconcile", "reference", "backfill", "maintain"]
+    assert list(deployments) == ["sync", "reconcile", "reference", "backfill", "maintain", "report"]
     for name, deployment in deployments.items():
         schedules = [each.schedule for each in deployment.schedules or ()]
         assert [getattr(each, "interval", None) for each in schedules if name in periods] == list(
@@ -133,7 +139,7 @@ def test_a_schedule_never_piles_up_runs() -> None:
             filter(None, [crons.get(name)])
         )
         assert all(each.timezone == "Europe/Brussels" for each in schedules)
-        assert bool(schedules) == (name != "backfill")
+        assert bool(schedules) == (name in periods | crons)
         assert deployment.concurrency_limit == 1
         assert deployment.concurrency_options is not None
         strategy = "ENQUEUE" if name == "backfill" else "CANCEL_NEW"
@@ -166,6 +172,31 @@ def test_the_other_flows_leave_their_reports_and_failing_tests_are_named(
     assert keys >= {"reference-report", "maintain-report", "rows-per-table", "request-budget", "failing-tests"}
     texts = [str(artifact.data) for artifact in artifacts if artifact.key == "failing-tests"]
     assert sum("unique_mentions" in text and "Got 2 results" in text for text in texts) == 1
+
+
+@pytest.mark.usefixtures("prefect")
+def test_the_flow_of_a_report_sends_what_the_command_prints(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - as above
+
+    from pipelines import flows  # noqa: PLC0415 - after the fixture
+    from pipelines.settings import SettingsInvalid  # noqa: PLC0415 - as above
+
+    with pytest.raises(SettingsInvalid, match="SOCIAL_WAREHOUSE_NOTIFY"):
+        flows.report()
+    flows.sync(as_of=server.sandbox.now, stream_names=["topics", "users", "mentions"])
+    with webhook() as received:
+        monkeypatch.setenv("SOCIAL_WAREHOUSE_NOTIFY_WEBHOOK_URL", received.url)
+        monkeypatch.setenv("SOCIAL_WAREHOUSE_NOTIFY_WEBHOOK_TEMPLATE", "json")
+        told = flows.report(day_count=5)
+        command = [str(Path(sys.executable).with_name("social-warehouse")), "report", "--days", "5", "--json"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told == json.loads(printed) | {"sent_count": 1}
+    assert Path(told["file"]).stat().st_size > 10_000
+    (text,) = [str(each["text"]) for each in received.received if each["event"] == "report"]
+    assert f"{told['numbers']['mention_count']['now']:,}" in text
+    with get_client(sync_client=True) as client:
+        (artifact,) = [each for each in client.read_artifacts() if each.key == "period-report"]
+    assert told["first_date"] in str(artifact.data)
 
 
 def test_only_what_may_pass_is_tried_again(environment: Path) -> None:  # noqa: ARG001 - as for the fixture prefect

@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines import health, run
+from pipelines.erasure import Subject
+
+pytestmark = pytest.mark.slow
 
 Make = Callable[..., Any]
 
@@ -79,7 +82,7 @@ def assert_lands_as_it_is(site: Any, given_to: dict[str, str]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # what dbt's imports raise is not ours to mend
-@pytest.mark.parametrize("goes_on", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("goes_on", [False, True])
 def test_the_whole_way_from_the_api_to_a_reader(
     make_site: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, goes_on: bool
 ) -> None:
@@ -102,14 +105,13 @@ def test_the_whole_way_from_the_api_to_a_reader(
                 [list(given_to)],
             ).fetchall()
         assert dict(authors) == given_to
-        run.erase(site.settings(), run.erasure.Subject(author_id=HOSTILE[0]), reason=HOSTILE[1], as_of=site.box.now)
+        run.erase(site.settings(), Subject(author_id=HOSTILE[0]), reason=HOSTILE[1], as_of=site.box.now)
         assert site.one("SELECT count(*) FROM mentions WHERE author_name = ?", HOSTILE[0]) == 0
     assert list(outside.iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} == {"somewhere", site.home.name}
     assert list(tmp_path.rglob("*hostile*")) == []
 
 
-@pytest.mark.slow
 def test_any_names_and_texts_are_loaded_as_they_are(make_site: Make, tmp_path: Path) -> None:
     site = make_site(mentions=60, stream_names=["topics", "mentions", "tags"])
     texts = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=200), min_size=1, max_size=20)

@@ -12,6 +12,8 @@ from pipelines.api import PermissionDenied
 from pipelines.source import STREAMS
 from sandbox import Behaviour
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 
 NEEDED = {"topics", "mentions"}
@@ -45,7 +47,6 @@ def skipped(notices: tuple[str, ...]) -> set[str]:
         ("not_in_plan", "feature_limit_reached"),
     ],
 )
-@pytest.mark.slow
 def test_every_list_that_a_sync_can_do_without_may_be_refused(
     site: Any, switch: str, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,7 +76,7 @@ def test_every_list_that_a_sync_can_do_without_may_be_refused(
 
 @pytest.mark.parametrize(
     "name",
-    ["cases", *(pytest.param(name, marks=pytest.mark.slow) for name in ("contacts", "publisher_posts", "teams"))],
+    ["cases", "contacts", "publisher_posts", "teams"],
 )
 def test_a_list_that_is_refused_later_hinders_no_other(site: Any, name: str) -> None:
     """Each is read in another way. What was read before stays."""
@@ -94,7 +95,7 @@ def test_a_list_that_is_refused_later_hinders_no_other(site: Any, name: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "switch"),
-    [("topics", "without_permission"), pytest.param("mentions", "not_in_plan", marks=pytest.mark.slow)],
+    [("topics", "without_permission"), ("mentions", "not_in_plan")],
 )
 def test_without_a_needed_list_a_sync_fails_and_says_which(site: Any, name: str, switch: str) -> None:
     site.box.behaviour = Behaviour(**{switch: frozenset({PATHS[name]})})
@@ -105,7 +106,6 @@ def test_without_a_needed_list_a_sync_fails_and_says_which(site: Any, name: str,
     site.assert_holds_the_truth()
 
 
-@pytest.mark.slow
 def test_a_list_that_is_refused_later_keeps_its_versions_open(site: Any) -> None:
     """That nothing can be seen does not mean that nothing is there."""
     site.sync()

@@ -12,6 +12,8 @@ import pytest
 
 from pipelines.warehouse import WarehouseUnreadable
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 
 KILLS = importlib.import_module("test_kill_at_any_point")
@@ -53,8 +55,8 @@ def undisturbed(make_site: Make) -> tuple[int, dict[str, list[Any]]]:
     [
         (["dlt"], False),
         (["warehouse.duckdb", "warehouse.duckdb.wal"], True),
-        pytest.param(["warehouse.duckdb", "warehouse.duckdb.wal", "dlt"], True, marks=pytest.mark.slow),
-        pytest.param(["api", "logs", "rules", "dbt", "published"], False, marks=pytest.mark.slow),
+        (["warehouse.duckdb", "warehouse.duckdb.wal", "dlt"], True),
+        (["api", "logs", "rules", "dbt", "published"], False),
     ],
     ids=["the loader's folder", "the work file", "both", "everything else"],
 )
@@ -93,7 +95,7 @@ def test_a_damaged_work_file_is_named_and_a_copy_of_it_goes_on(make_site: Make, 
     site.assert_holds_the_truth()
 
 
-@pytest.mark.parametrize("stop", ["", pytest.param("after_extract", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stop", ["", "after_extract"])
 def test_an_older_copy_of_the_work_file_is_brought_up_to_date(make_site: Make, tmp_path: Path, stop: str) -> None:
     site = make_site(is_synced=True)
     kept = shutil.copy(site.home / "warehouse.duckdb", tmp_path)
@@ -107,7 +109,6 @@ def test_an_older_copy_of_the_work_file_is_brought_up_to_date(make_site: Make, t
     site.assert_holds_the_truth()
 
 
-@pytest.mark.slow
 def test_a_clock_that_was_wrong_loses_nothing(make_site: Make, caplog: pytest.LogCaptureFixture) -> None:
     site = make_site(is_synced=True)
     site.box.advance(hours=6)

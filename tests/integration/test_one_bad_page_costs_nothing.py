@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 Make = Callable[..., Any]
 

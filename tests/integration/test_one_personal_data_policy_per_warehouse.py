@@ -12,6 +12,8 @@ from pipelines.run import replay
 from pipelines.settings import SettingsInvalid
 from pipelines.warehouse import Warehouse
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 
 KEY, OTHER_KEY = "a key of the tests' own", "another key of the tests'"
@@ -31,18 +33,8 @@ def policy(mode: str, key: str | None = None) -> dict[str, Any]:
     ("made_with", "then", "complaint"),
     [
         (policy("keep"), policy("drop"), "SOCIAL_WAREHOUSE_PERSONAL_DATA is drop, but .* was made with keep"),
-        pytest.param(
-            policy("drop"),
-            policy("hash", KEY),
-            "SOCIAL_WAREHOUSE_PERSONAL_DATA is hash, but .* was made with drop",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            policy("hash", KEY),
-            policy("keep"),
-            "SOCIAL_WAREHOUSE_PERSONAL_DATA is keep, but .* was made with hash",
-            marks=pytest.mark.slow,
-        ),
+        (policy("drop"), policy("hash", KEY), "SOCIAL_WAREHOUSE_PERSONAL_DATA is hash, but .* was made with drop"),
+        (policy("hash", KEY), policy("keep"), "SOCIAL_WAREHOUSE_PERSONAL_DATA is keep, but .* was made with hash"),
         (policy("hash", KEY), policy("hash", OTHER_KEY), "SOCIAL_WAREHOUSE_PERSONAL_DATA_KEY is not the key"),
     ],
 )

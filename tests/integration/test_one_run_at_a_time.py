@@ -10,6 +10,8 @@ import pytest
 from pipelines.run import replay
 from pipelines.warehouse import Warehouse, WarehouseBusy
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 
 
@@ -20,7 +22,7 @@ def site(make_site: Make) -> Any:
     return site
 
 
-@pytest.mark.parametrize("holder", ["a sync", pytest.param("a replay", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("holder", ["a sync", "a replay"])
 def test_a_second_run_is_refused_before_it_asks_anything(site: Any, holder: str) -> None:
     request_count = len(site.box.requests)
     with Warehouse(site.home).run_lock(holder):

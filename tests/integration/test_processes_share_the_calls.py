@@ -6,8 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from sandbox import Sandbox, Server
 from sandbox.requests import calls_per_frame
+
+pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).with_name("calling_process.py")
 LIMIT = 60

@@ -13,6 +13,8 @@ from pipelines.run import ReconcileReport, reconcile, replay
 if TYPE_CHECKING:
     from datetime import datetime
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 STREAMS = ["topics", "tags", "mentions", "cases"]
 
@@ -77,7 +79,6 @@ def test_what_a_count_shows_is_read_again(site: Any) -> None:
     assert actions == {"read again"}
 
 
-@pytest.mark.slow
 def test_a_mention_that_comes_back_loses_its_mark(site: Any) -> None:
     gone = sorted(truth(site))[10]
     site.box.delete_mention(1417, gone)
@@ -92,7 +93,6 @@ def test_a_mention_that_comes_back_loses_its_mark(site: Any) -> None:
     assert deletions == [(gone, site.box.now)]
 
 
-@pytest.mark.slow
 def test_a_replay_keeps_the_marks(site: Any) -> None:
     gone, back = sorted(truth(site))[10:12]
     for unique_id in (gone, back):
@@ -124,7 +124,6 @@ def test_an_erasure_is_found_by_the_sweep_and_leaves_no_payload(site: Any) -> No
     assert site.one("SELECT payload FROM raw.mentions WHERE unique_id = $1", erased).find(needle) == -1
 
 
-@pytest.mark.slow
 def test_cases_that_are_gone_or_back_are_marked(site: Any) -> None:
     gone, edited, back = sorted(site.true_cases())[:3]
     site.box.delete_mention(1417, gone)
@@ -155,7 +154,6 @@ def last_act(case: Any) -> int:
     return max((action["date"]["added"] for action in case["case"]["actions"]), default=0)
 
 
-@pytest.mark.slow
 def test_what_no_count_shows_of_a_case_is_found_by_the_sweep(make_site: Make) -> None:
     """Its text was edited, and a mention in it has gone; its last action is too old for a sync's first page."""
     site = make_site(mentions=500, stream_names=STREAMS, options={"social_warehouse_sweep_calls": 0})
@@ -177,7 +175,6 @@ def test_what_no_count_shows_of_a_case_is_found_by_the_sweep(make_site: Make) ->
     assert_in_step(site)
 
 
-@pytest.mark.slow
 def test_cases_that_the_api_refuses_are_left_out(site: Any) -> None:
     site.box.behaviour = type(site.box.behaviour)(not_in_plan=frozenset({"inbox/cases"}))
     site.box.delete_mention(1417, min(site.true_cases()))
@@ -190,7 +187,6 @@ def test_cases_that_the_api_refuses_are_left_out(site: Any) -> None:
     assert_in_step(site)
 
 
-@pytest.mark.slow
 def test_without_counts_nothing_is_read_or_marked(make_site: Make) -> None:
     """An account whose plan has neither statistics nor cases: then nobody knows what is gone, nor what is empty."""
     site = make_site(mentions=60, stream_names=["topics", "tags", "mentions"])
@@ -206,7 +202,6 @@ def test_without_counts_nothing_is_read_or_marked(make_site: Make) -> None:
     assert site.rows("FROM history.days_read") == []
 
 
-@pytest.mark.slow
 def test_the_sweep_takes_the_days_in_turn(site: Any) -> None:
     site.options = {"social_warehouse_sweep_calls": 20}
     swept: Counter[tuple[str, datetime]] = Counter()
@@ -225,7 +220,6 @@ def test_the_sweep_takes_the_days_in_turn(site: Any) -> None:
     assert len(site.rows("FROM history.days_read")) == 2 * account.day_count
 
 
-@pytest.mark.slow
 def test_days_that_differ_for_good_are_not_read_for_ever(site: Any) -> None:
     """A count that lies costs its reading once."""
     execute(site, "UPDATE social_connect.mentions SET message_sentiment = 'none' WHERE message_sentiment = 'positive'")
@@ -235,7 +229,6 @@ def test_days_that_differ_for_good_are_not_read_for_ever(site: Any) -> None:
     assert second.days_read_again == {}
 
 
-@pytest.mark.slow
 def test_a_list_that_leaves_rows_out_marks_nothing(site: Any) -> None:
     """What is read is not as many as the API counts: then nobody knows what is gone."""
     gone, hidden = sorted(truth(site), key=lambda key: truth(site)[key]["date"]["added"])[150:152]
@@ -255,7 +248,6 @@ def test_a_list_that_leaves_rows_out_marks_nothing(site: Any) -> None:
     assert_in_step(site)
 
 
-@pytest.mark.slow
 def test_a_budget_that_ends_it_loses_nothing(site: Any) -> None:
     ids = sorted(truth(site))
     for unique_id in ids[::30]:

@@ -26,6 +26,8 @@ from pipelines.warehouse import Warehouse
 from transforms.contract import FOLDER, Contract, contract, contracts, read_contract
 from transforms.flatten import Flattening
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 Make = Callable[..., Any]
 Synced = Callable[[str], Any]
@@ -38,9 +40,7 @@ MODES: dict[str, Json] = {
     "hash": {"social_warehouse_personal_data": "hash", "social_warehouse_personal_data_key": KEY},
     "drop": {"social_warehouse_personal_data": "drop"},
 }
-IN_EVERY_MODE = pytest.mark.parametrize(
-    "mode", ["keep", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("hash", "drop"))]
-)
+IN_EVERY_MODE = pytest.mark.parametrize("mode", ["keep", "hash", "drop"])
 DROPPED = "DROP SCHEMA social_connect CASCADE"
 # A null version is that of an object that has to be written again whatever it holds.
 DISTRUSTED = "; ".join(f"UPDATE social_connect.{one.root.name} SET _content_hash = NULL" for one in contracts())
@@ -166,7 +166,6 @@ def test_where_memory_does_not_suffice_fewer_objects_are_written_at_once(
         replayed(site, stream_names=["mentions"])
 
 
-@pytest.mark.slow
 @IN_EVERY_MODE
 def test_tables_that_were_dropped_are_made_anew_without_a_request(synced: Synced, tmp_path: Path, mode: str) -> None:
     whole, site = copy_of(synced(mode), tmp_path / "whole"), copy_of(synced(mode), tmp_path / "home")
@@ -187,7 +186,6 @@ def test_tables_that_were_dropped_are_made_anew_without_a_request(synced: Synced
     assert site.sync().load.row_counts.keys() <= {"mention_context_items"}, "nothing has changed"
 
 
-@pytest.mark.slow
 def test_without_a_table_the_loaders_place_is_the_replays_to_keep(synced: Synced, tmp_path: Path) -> None:
     """A sync alone begins anew, as it has to: the rows are gone."""
     site = copy_of(synced("keep"), tmp_path / "home")
@@ -222,7 +220,6 @@ def learn(fields: Json) -> None:
     fields["permalink"] = {"type": "text", "column": "address", "description": "Address."}
 
 
-@pytest.mark.slow
 def test_a_changed_contract_is_filled_for_all_history(make_site: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     site = make_site(mentions=90, stream_names=["topics", "mentions"])
     site.box.faults.add("unknown_field", path="inbox/mentions", times=None, where=("top",))
@@ -247,7 +244,6 @@ def test_a_changed_contract_is_filled_for_all_history(make_site: Make, monkeypat
 # --- the quarantine ---
 
 
-@pytest.mark.slow
 def test_what_a_better_contract_can_read_leaves_the_quarantine(
     make_site: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,7 +330,6 @@ def test_only_the_streams_that_were_asked_for_are_made(synced: Synced, tmp_path:
         replayed(site, stream_names=["mention"])
 
 
-@pytest.mark.slow
 def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: Synced, tmp_path: Path) -> None:
     """Their rows are gone, so their cursors would hide a gap."""
     site = copy_of(synced("keep"), tmp_path / "home")
@@ -353,12 +348,12 @@ def test_streams_that_were_dropped_and_not_replayed_are_read_again(synced: Synce
 
 
 KILLS = [
-    pytest.param(DROPPED, "before_objects", 30, marks=pytest.mark.slow),
-    pytest.param(DROPPED, "between_tables", 2, marks=pytest.mark.slow),
-    pytest.param(DROPPED, "before_cursors", 0, marks=pytest.mark.slow),
-    pytest.param(DROPPED, "before_normalize", 0, marks=pytest.mark.slow),
-    pytest.param(DROPPED, "before_commit", 0, marks=pytest.mark.slow),
-    pytest.param(DISTRUSTED, "between_tables", 2, marks=pytest.mark.slow),
+    (DROPPED, "before_objects", 30),
+    (DROPPED, "between_tables", 2),
+    (DROPPED, "before_cursors", 0),
+    (DROPPED, "before_normalize", 0),
+    (DROPPED, "before_commit", 0),
+    (DISTRUSTED, "between_tables", 2),
 ]
 
 
@@ -388,7 +383,6 @@ def test_a_killed_replay_is_made_good_by_the_next(
     assert (made(site), kept(site), cursors(site)) == (before, beside, place)
 
 
-@pytest.mark.slow
 def test_a_sync_after_a_killed_replay_reads_what_is_missing(synced: Synced, tmp_path: Path) -> None:
     site = copy_of(synced("keep"), tmp_path / "home")
     execute(site, DROPPED)

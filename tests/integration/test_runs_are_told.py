@@ -17,6 +17,8 @@ from pipelines.source import STREAMS
 from pipelines.stopping import Stop
 from pipelines.warehouse import Warehouse, WarehouseBusy
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 WRONG_TOKEN = "a-token-that-is-of-nobody"
 

@@ -11,6 +11,8 @@ import pytest
 
 from sandbox import Behaviour, Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 HISTORY = "/1417/settings/history"

@@ -12,6 +12,8 @@ import pytest
 
 from sandbox import Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 CASES = "/1417/inbox/cases"
@@ -267,7 +269,6 @@ def test_a_case_can_be_read_by_itself(client: httpx.Client, cases: list[Json], i
     assert client.get(f"/1417/inbox/case/{topic_id}/{identifier}").json()["error"] == "not_found"
 
 
-@pytest.mark.slow
 def test_what_a_case_was_does_not_depend_on_the_steps_of_the_clock() -> None:
     leap, steps = Sandbox(mentions=400), Sandbox(mentions=400)
     leap.advance(days=12)

@@ -11,6 +11,8 @@ import pytest
 
 from sandbox import Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 CONTACTS = "/1417/inbox/contacts"

@@ -16,6 +16,8 @@ import pytest
 
 from sandbox import Behaviour, DailyChanges, Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 FACETS = "/1417/insights/facets"
@@ -58,7 +60,7 @@ def build(what: str) -> Sandbox:
     return box
 
 
-@pytest.fixture(scope="module", params=[pytest.param("planned", marks=pytest.mark.slow), "touched", "later changes"])
+@pytest.fixture(scope="module", params=["planned", "touched", "later changes"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with build(request.param).serve() as running:
         yield running

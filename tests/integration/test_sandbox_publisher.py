@@ -10,6 +10,8 @@ import pytest
 
 from sandbox import Behaviour, Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 POSTS = "/1417/publisher/mentions"

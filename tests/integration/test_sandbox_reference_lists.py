@@ -13,6 +13,8 @@ import pytest
 
 from sandbox import Behaviour, Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 LISTS = {

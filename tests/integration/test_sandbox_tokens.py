@@ -10,6 +10,8 @@ import pytest
 from sandbox import Behaviour, Sandbox, Server
 from sandbox.requests import calls_per_frame, most_calls_in_an_hour
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 TOKEN_URL = "/oauth/access_token/"

@@ -118,7 +118,8 @@ class _Soak:
             )
 
     def bring_in_step(self) -> None:
-        """Undisturbed runs, as they come when the trouble is over."""
+        """Undisturbed runs, as they come when the trouble is over; a day later, so that each list has its turn."""
+        self.site.box.advance(hours=25)
         for command in ("sync", "reconcile", "sync"):
             self.end(self.start(command), allowed={DONE})
 

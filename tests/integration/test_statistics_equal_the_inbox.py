@@ -28,6 +28,8 @@ from sandbox import Behaviour, Sandbox, Server
 from transforms.statistics import Definition
 from transforms.tables import STATISTICS
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 Numbers = dict[tuple[str, str, datetime], float]
 
@@ -214,7 +216,6 @@ def test_segments_add_up_to_the_number_over_all(statistics: _Statistics) -> None
     assert differing == []
 
 
-@pytest.mark.slow
 def test_numbers_follow_what_happens_to_mentions(statistics: _Statistics) -> None:
     statistics.sync()
     box = statistics.box
@@ -234,7 +235,6 @@ def test_numbers_follow_what_happens_to_mentions(statistics: _Statistics) -> Non
     assert_equal(statistics)
 
 
-@pytest.mark.slow
 def test_a_segment_that_is_gone_leaves_no_number(statistics: _Statistics) -> None:
     statistics.sync()
     box = statistics.box
@@ -303,9 +303,7 @@ def test_any_number_can_be_asked_again(statistics: _Statistics) -> None:
             assert facet["data"][named.index(segment) if segment in named else 0][across] == value
 
 
-@pytest.mark.parametrize(
-    "zone", ["Asia/Kolkata", *(pytest.param(zone, marks=pytest.mark.slow) for zone in ("UTC", "America/New_York"))]
-)
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "UTC", "America/New_York"])
 def test_days_are_whole_in_any_zone_though_they_are_asked_in_parts(server: Server, tmp_path: Path, zone: str) -> None:
     """Two calls meet inside a local day; what each counts of it alone is not its number."""
     server.sandbox.behaviour = replace(Behaviour(), statistics_zone=zone)
@@ -329,7 +327,6 @@ def test_days_are_whole_in_any_zone_though_they_are_asked_in_parts(server: Serve
     assert statistics.numbers() == expected
 
 
-@pytest.mark.slow
 def test_a_used_up_budget_keeps_what_was_read_and_the_next_sync_goes_on(statistics: _Statistics) -> None:
     statistics.start_date -= timedelta(days=300)
     stopped = statistics.sync(max_requests=3)
@@ -345,7 +342,7 @@ def test_a_used_up_budget_keeps_what_was_read_and_the_next_sync_goes_on(statisti
     assert len(asked) == 2, "recent days only, one call for mentions and one for cases"
 
 
-@pytest.mark.parametrize("switch", ["without_permission", pytest.param("not_in_plan", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("switch", ["without_permission", "not_in_plan"])
 def test_an_account_without_statistics_gets_a_notice(statistics: _Statistics, switch: str) -> None:
     box = statistics.box
     box.behaviour = replace(Behaviour(), **{switch: frozenset({"insights/facets"})})  # type: ignore[arg-type]

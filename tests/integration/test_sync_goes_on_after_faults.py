@@ -10,6 +10,8 @@ import pytest
 
 from pipelines.api import AuthenticationFailed, ForeignNextUrl, SocialConnectError
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 
 MENTIONS = "/1417/inbox/mentions"
@@ -43,7 +45,6 @@ def test_an_unknown_field_is_reported_and_kept(make_site: Make, warnings: Callab
     assert all(extra["future_field"] == "element" for extra in actions)
 
 
-@pytest.mark.slow
 def test_a_changed_type_is_reported_and_kept(make_site: Make) -> None:
     site = make_site(mentions=60)
     site.box.faults.add("changed_type", path="inbox/mentions", times=None, field="timestamps.handle_time", value="n/a")
@@ -103,7 +104,6 @@ def test_a_used_up_budget_ends_a_run_with_what_was_read_and_the_next_goes_on(mak
     site.assert_holds_the_truth()
 
 
-@pytest.mark.slow
 def test_a_run_may_be_given_less_than_the_api_allows(make_site: Make) -> None:
     site = make_site(mentions=600)
     first = site.sync(max_requests=6)
@@ -126,7 +126,7 @@ def test_a_throttled_request_ends_a_run_cleanly(make_site: Make) -> None:
     ("fault", "error"),
     [
         ("expired_token", AuthenticationFailed),
-        pytest.param("foreign_next_url", ForeignNextUrl, marks=pytest.mark.slow),
+        ("foreign_next_url", ForeignNextUrl),
     ],
 )
 def test_what_was_read_before_a_failure_is_loaded(
@@ -147,7 +147,6 @@ def test_what_was_read_before_a_failure_is_loaded(
     assert len([r for r in site.box.requests[requests_before:] if r.path.endswith("mentions")]) <= 4
 
 
-@pytest.mark.slow
 def test_a_failure_after_a_good_load_changes_no_row(make_site: Make) -> None:
     site = make_site(is_synced=True)
     before = site.snapshot()

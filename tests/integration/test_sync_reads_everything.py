@@ -59,6 +59,7 @@ def quiet_mention(box: Any, unique_id: str, added: datetime, **fields: Any) -> J
     } | fields
 
 
+@pytest.mark.slow
 def test_two_accounts_do_not_mix(make_site: Make) -> None:
     site = make_site(accounts=(1417, 1418), mentions=120)
     first = site.sync()
@@ -143,6 +144,7 @@ def test_every_way_to_end_a_list_is_understood(make_site: Make, end_of_list: End
     site.assert_holds_the_truth()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour",
     [
@@ -233,6 +235,7 @@ def test_many_short_syncs_equal_one_long_one(make_site: Make, tmp_path: Path) ->
     whole.assert_holds_the_truth()
 
 
+@pytest.mark.slow
 def test_mentions_alone_can_be_read(make_site: Make) -> None:
     site = make_site(mentions=30)
     assert set(site.sync(stream_names=["mentions"]).load.record_counts) == {"mentions"}
@@ -240,6 +243,7 @@ def test_mentions_alone_can_be_read(make_site: Make) -> None:
     site.assert_holds_the_truth()
 
 
+@pytest.mark.slow
 def test_every_file_for_the_loader_is_parquet(make_site: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Text statements are twenty times slower; what remains in text is the loader's own state."""
     found: set[str] = set()

@@ -15,6 +15,8 @@ import pytest
 from pipelines.api import SocialConnectError
 from pipelines.logs import log_to
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 
 TOKEN = "tk-5f9+leak/me=0a3c"

@@ -18,6 +18,8 @@ import pytest
 
 from pipelines.api import AuthenticationFailed
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 Version = tuple[Any, ...]
 Observed = dict[str, set[Version]]
@@ -225,7 +227,6 @@ def test_a_version_has_all_that_lasts_and_nothing_of_the_moment(replay: _Replay)
     assert known == {*COLUMNS, *found_out, "runs", "run_streams", "run_requests"}
 
 
-@pytest.mark.slow
 def test_lists_are_looked_at_in_their_rhythm(replay: _Replay) -> None:
     """Topics and people by the hour, tags and hours every four, roles by the day; what happens between shows later."""
     box = replay.site.box
@@ -257,7 +258,6 @@ def rename_everything(box: Any, account_id: int, name: str) -> None:
     box.change(account_id, "businesshoursschedules", schedule["id"], summary=name, periods=periods)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_happens_to_the_lists(replay: _Replay, seed: int) -> None:
     """Acts drawn at random in both accounts, some between the same two looks, some undone before or after one."""
@@ -349,7 +349,7 @@ def test_a_list_that_is_emptied_has_no_version_any_more(replay: _Replay) -> None
         assert present == [("1418",)], table
 
 
-@pytest.mark.parametrize("fault", ["throttle", pytest.param("expired_token", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fault", ["throttle", "expired_token"])
 def test_a_list_that_was_read_half_way_closes_and_opens_nothing(replay: _Replay, fault: str) -> None:
     box = replay.site.box
     for number in range(60):
@@ -369,7 +369,7 @@ def test_a_list_that_was_read_half_way_closes_and_opens_nothing(replay: _Replay,
     replay.sync({"users"}, stream_names=["users"])
 
 
-@pytest.mark.parametrize("stream_names", [pytest.param(None, marks=pytest.mark.slow), REFERENCE])
+@pytest.mark.parametrize("stream_names", [None, REFERENCE])
 def test_a_run_as_of_an_earlier_time_changes_nothing(replay: _Replay, stream_names: list[str] | None) -> None:
     box = replay.site.box
     replay.sync(stream_names=REFERENCE)

@@ -17,6 +17,8 @@ from pipelines.erasure import ErasuresUnreadable, Subject
 from pipelines.warehouse import WarehouseBusy, WarehouseUnreadable
 from transforms.personal_data import Policy
 
+pytestmark = pytest.mark.slow
+
 Json = Any
 Make = Callable[..., Any]
 
@@ -133,7 +135,6 @@ MODES = ["keep", "hash", "drop"]
 
 
 @pytest.mark.filterwarnings("ignore")  # what dbt's imports raise is not ours to mend
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_person_is_nowhere_and_does_not_come_back(make_site: Make, mode: str) -> None:
     options = {} if mode == "keep" else {"social_warehouse_personal_data": mode}
@@ -181,7 +182,6 @@ def test_a_person_is_nowhere_and_does_not_come_back(make_site: Make, mode: str) 
     assert site.one("SELECT count(*) FROM mentions WHERE unique_id = ? AND message_content IS NOT NULL", mention) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_mention_is_nowhere_and_its_author_s_others_stay(make_site: Make) -> None:
     site = make_site(is_synced=True)

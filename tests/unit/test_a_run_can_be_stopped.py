@@ -47,3 +47,19 @@ def test_a_step_is_not_begun_when_a_stop_was_asked_for() -> None:
     stop.ask()
     with pytest.raises(StopRequested), stop.at_once_in("the transform"):
         pytest.fail("the step has begun")
+
+
+def test_what_fails_of_a_stop_is_a_stop_and_what_fails_of_itself_a_failure() -> None:
+    stop = Stop()
+
+    def step() -> None:
+        with stop.at_once_in("the transform"):
+            with pytest.raises(KeyboardInterrupt):
+                stop.ask()
+            raise ValueError("interrupted")
+
+    with pytest.raises(StopRequested) as raised:
+        step()
+    assert str(raised.value.__cause__) == "interrupted"
+    with pytest.raises(ValueError, match="its own"), Stop().at_once_in("the transform"):
+        raise ValueError("its own")

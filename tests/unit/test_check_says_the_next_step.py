@@ -9,9 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from pipelines.api import Reach
-from pipelines.doctor import connection, holdings, machine
+from pipelines.doctor import connection, holdings, machine, postgres
 from pipelines.doctor.finding import Finding, Name
 from pipelines.keeping import DATASET
+from pipelines.postgres import Failure, Standing
 from pipelines.warehouse import Holder, described_tables
 from transforms.selects import STORED_AS
 
@@ -54,6 +55,15 @@ def loaded(seconds: int) -> Finding:
     return holdings.schedule(NOW - timedelta(seconds=seconds), now=NOW, stale_after=timedelta(hours=1))
 
 
+FIRST, SECOND = "20260302T090000Z", "20260302T100000Z"
+
+
+def in_postgres(
+    version: str | None, published: str | None, *lacks: str, comes_with_each_publish: bool = False
+) -> Finding:
+    return postgres.marts(Standing(version, lacks), published, comes_with_each_publish=comes_with_each_publish)
+
+
 PASSES = {
     "versions": machine.packages(["duckdb==1.5", 'pytest>8; extra == "dev"'], ">=3.11", version_of()),
     "local_disk": machine.file_system(Path("/home/data"), MOUNTS),
@@ -63,10 +73,13 @@ PASSES = {
     "no_lock": holdings.locks({}, now=NOW),
     "a_lock": held("run", 1.9),
     "a_long_backfill": held("backfill", 50),
+    "policy": holdings.personal_data(None),
     "schema": holdings.schema(declared_columns()),
     "schema_without_a_column": holdings.schema([each for each in declared_columns() if each[2] != "status"]),
     "schema_of_others": holdings.schema([("marts", "mentions", "status", "INTEGER")]),
     "fresh": loaded(3600),
+    "same_version_in_postgres": in_postgres(FIRST, FIRST, comes_with_each_publish=True),
+    "nothing_to_bring_to_postgres": in_postgres(None, None),
     "reached": connection.reached_api(Reach("api.example:443", None, "TLSv1.3")),
     "in_time": connection.clock(timedelta(seconds=-60)),
     "scope": connection.scope({"id": 1, "email": "a@example.org"}, 1),
@@ -90,6 +103,12 @@ DOES_NOT: dict[str, tuple[Finding, str, str, str]] = {
     "no_room": (machine.disk(2 * GB - 1, GB, HOME), "FAIL", "may need 2.0 GB", "on the disk of /srv/warehouse"),
     "no_room_at_first": (machine.disk(GB // 2, 0, HOME), "FAIL", "may need 1.0 GB", "free 0.5 GB"),
     "a_long_lock": (held("writer", 2.1), "warn", "a sync (process 71, since", "whether process 71 is still at work"),
+    "other_policy": (
+        holdings.personal_data("SOCIAL_WAREHOUSE_PERSONAL_DATA is keep, but it was made with drop."),
+        "FAIL",
+        "made with drop",
+        "set it back",
+    ),
     "other_type": (
         holdings.schema(with_type("mentions", "added_at", "VARCHAR")),
         "FAIL",
@@ -98,6 +117,26 @@ DOES_NOT: dict[str, tuple[Finding, str, str, str]] = {
     ),
     "stale": (loaded(3601), "FAIL", "1:00:01 ago, longer than SOCIAL_WAREHOUSE_STALE_AFTER_SECONDS (3,600)", "timer"),
     "never": (holdings.schedule(None, now=NOW, stale_after=timedelta(1)), "warn", "nothing", "social-warehouse sync"),
+    "postgres_behind": (
+        in_postgres(FIRST, SECOND, comes_with_each_publish=True),
+        "FAIL",
+        f"of version {FIRST}, behind the published version {SECOND}",
+        "publish --to postgres",
+    ),
+    "postgres_behind_as_nobody_asked": (in_postgres(FIRST, SECOND), "warn", "behind", "publish --to postgres"),
+    "postgres_ahead": (in_postgres(SECOND, FIRST), "warn", f"not of the published version {FIRST}", "publish --to"),
+    "postgres_empty": (in_postgres(None, FIRST), "warn", "no marts have been brought", "publish --to postgres"),
+    "postgres_rights": (
+        in_postgres(FIRST, FIRST, "the right to sing", "the role of a reader"),
+        "FAIL",
+        "would lack the right to sing, the role of a reader",
+        "docs/publishing.md",
+    ),
+    "no_driver": (postgres.unusable("package"), "FAIL", "driver", "pip install"),
+    "no_server": (postgres.unusable("unreached"), "FAIL", "no server", "SOCIAL_WAREHOUSE_POSTGRES_URL"),
+    "not_let_in": (postgres.unusable("refused"), "FAIL", "does not let this user", "password"),
+    "old_server": (postgres.unusable("version"), "FAIL", "older than version 15", "upgrade"),
+    "no_answer": (postgres.unusable("statement"), "FAIL", "did not answer", "log"),
     "no_name": (connection.reached_api(Reach("a:443", "DNS", "unknown")), "FAIL", "DNS", "SOCIAL_CONNECT_BASE_URL"),
     "no_port": (connection.reached_api(Reach("a:443", "TCP", "refused")), "FAIL", "TCP", "firewall"),
     "no_trust": (connection.reached_api(Reach("a:443", "TLS", "self-signed")), "FAIL", "TLS", "SSL_CERT_FILE"),
@@ -120,6 +159,11 @@ def test_it_says_what_was_seen_and_what_to_do(finding: Finding, severity: str, s
     assert seen in finding.message
     assert finding.next_step is not None
     assert step in finding.next_step
+
+
+def test_each_way_to_fail_at_postgres_is_told() -> None:
+    for failure in get_args(Failure):
+        assert postgres.unusable(failure).next_step
 
 
 def test_new_columns_are_counted() -> None:

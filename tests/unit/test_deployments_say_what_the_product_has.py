@@ -182,7 +182,8 @@ def test_the_image_gets_what_the_application_needs_and_no_more() -> None:
         [sys.executable, "deploy/locked.py"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     locked = {plain(name) for name in re.findall(r"^([A-Za-z0-9][\w.-]*)(?:\[.*\])?==", printed, re.MULTILINE)}
-    needed, found = set[str](), {"social-connect-warehouse"}
+    extras = {"adbc-driver-postgresql", "altair", "jinja2", "streamlit", "vl-convert-python"}
+    needed, found = set[str](), {"social-connect-warehouse", *extras}
     while found:  # by what the installed packages themselves say
         needed |= found
         wanted = (Requirement(each) for name in found for each in metadata.requires(name) or ())
@@ -218,6 +219,15 @@ def test_compose_declares_what_it_uses_and_opens_no_port_to_others() -> None:
             assert condition["condition"] == "service_started" or "healthcheck" in SERVICES[other]
         assert not any(re.search("TOKEN|PASSWORD$|SECRET$", key) for key in service.get("environment", ())), name
     assert COMPOSE["networks"]["inside"] == {"internal": True}
+
+
+def test_the_dashboard_gets_what_is_published_to_read_and_nothing_else() -> None:
+    dashboard = SERVICES["dashboard"]
+    home = dashboard["environment"]["SOCIAL_WAREHOUSE_HOME"]
+    assert dashboard["volumes"] == [f"published:{home}/published:ro"]
+    assert "secrets" not in dashboard
+    assert set(dashboard["environment"]) == {"SOCIAL_WAREHOUSE_HOME"}
+    assert dashboard["read_only"] is True
 
 
 @pytest.mark.parametrize(("name", "pod"), PODS.items(), ids=PODS)

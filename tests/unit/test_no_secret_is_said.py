@@ -38,8 +38,15 @@ NO_SECRETS = {
 """Options whose names sound so."""
 
 
+ADDRESSES = {
+    "social_warehouse_notify_webhook_url": "https://hooks.example/",
+    "social_warehouse_postgres_url": "postgresql://127.0.0.1/",
+}
+"""What stands before a secret that is an address."""
+
+
 def secret_of(name: str) -> str:
-    return f"{'https://hooks.example/' * name.endswith('_url')}s3cret/{name}+of=mine"
+    return f"{ADDRESSES.get(name, '')}s3cret/{name}+of=mine"
 
 
 def settings_with_every_secret() -> Settings:
@@ -150,6 +157,13 @@ def test_a_warning_is_shown_without_the_secret(monkeypatch: pytest.MonkeyPatch) 
 def test_a_word_is_no_secret() -> None:
     keep_secret(read_settings(social_connect_access_token="test, longer-test-token"))
     assert without_secrets("a test of a longer-test-token") == "a test of a ***"
+
+
+def test_the_password_of_an_address_is_not_said_by_itself_either() -> None:
+    """As it is written there, and as it is meant."""
+    read_settings(social_warehouse_postgres_url="postgresql://loader:p%40ss%2Fword-of-mine@%2Ftmp/bi")
+    said = without_secrets("user loader, p%40ss%2Fword-of-mine, p@ss/word-of-mine")
+    assert said == "user loader, ***, ***"
 
 
 def test_a_name_with_line_breaks_and_escape_codes_makes_one_line(tmp_path: Path) -> None:

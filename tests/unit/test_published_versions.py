@@ -177,7 +177,7 @@ now = datetime(2026, 3, 2, 10, tzinfo=UTC)
 publishing.publish(Warehouse(Path(sys.argv[1])), now=now, keep_count=3, exports_parquet=True)
 """
 """Publishes in a process of its own that no file may grow large in, or that is killed where a function is called."""
-MOMENTS = ("_describe", "_export", "_keys", "_point_to", "_point_parquet_to", "_remove_all_but")
+MOMENTS = ("_describe", "_export", "keys_of_marts", "_point_to", "_point_parquet_to", "_remove_all_but")
 AFTER_THE_SWAP = {"_point_parquet_to", "_remove_all_but"}
 
 
@@ -402,7 +402,7 @@ def test_every_fact_is_parted_by_a_date_that_it_has() -> None:
 
 
 def test_every_mart_has_a_key_to_tell_readers_of_parquet() -> None:
-    assert set(publishing._keys()) == {*models(), "published_version"}
+    assert set(publishing.keys_of_marts()) == {*models(), "published_version"}
 
 
 # --- Forgetting ---

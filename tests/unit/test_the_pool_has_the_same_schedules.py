@@ -32,7 +32,7 @@ def deployments() -> dict[str, dict[str, Any]]:
 
 
 def test_every_flow_is_deployed_under_the_same_name() -> None:
-    assert set(deployments()) == flows() == {"sync", "reconcile", "reference", "backfill", "maintain"}
+    assert set(deployments()) == flows() == {"sync", "reconcile", "reference", "backfill", "maintain", "report"}
     assert {each["name"] for each in DEPLOYED["deployments"]} == {"social-connect-warehouse"}
 
 
@@ -42,8 +42,9 @@ def test_the_schedules_are_the_defaults_of_serve() -> None:
     assert found["reconcile"]["interval"] == DEFAULTS["reconcile_every_minutes"] * 60 == 60 * 60
     assert found["reference"]["cron"] == DEFAULTS["reference_cron"]
     assert found["maintain"]["cron"] == DEFAULTS["maintain_cron"]
-    assert found["backfill"] == {}
-    assert all(each["timezone"] == "UTC" for name, each in found.items() if name != "backfill")
+    assert found["backfill"] == found["report"] == {}
+    assert DEFAULTS["report_cron"] is None, "nobody gets a report who has not asked for it"
+    assert all(each["timezone"] == "UTC" for each in found.values() if each)
 
 
 def test_one_run_of_each_goes_on_at_a_time() -> None:

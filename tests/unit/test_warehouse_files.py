@@ -219,7 +219,17 @@ def test_a_contract_that_has_grown_since_the_last_load_is_in_nobodys_way(filled:
         assert con.execute("SELECT count(*) FROM mentions").fetchone() == (2,)
 
 
-def test_there_is_nothing_to_distrust_before_the_first_load(warehouse: Warehouse) -> None:
+def test_a_load_that_is_taken_back_leaves_no_row(half_loaded: Warehouse) -> None:
+    half_loaded.take_back("stopped")
+    with half_loaded.connect() as con:
+        mentions = con.execute(f"SELECT unique_id FROM {DATASET}.mentions ORDER BY ALL").fetchall()
+        tags = con.execute(f"SELECT count(*) FROM {DATASET}.mention_tags WHERE _dlt_load_id = 'stopped'").fetchone()
+    assert mentions == [("m0",), ("m1",)]
+    assert tags == (0,)
+
+
+def test_there_is_nothing_to_take_back_or_to_distrust_before_the_first_load(warehouse: Warehouse) -> None:
+    warehouse.take_back("stopped")
     warehouse.distrust_unfinished_loads()
     assert not warehouse.file.exists()
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.api import ServerFailed
 from pipelines.notifications import Problem, failure_of, news, scrubbed
-from pipelines.senders import LONGEST_TEXT, Message, payload
+from pipelines.senders import LONGEST_TEXT, Attachment, Message, payload
 from pipelines.settings import SettingsInvalid, read_settings
 from pipelines.transform import TestsFailed, TransformFailed
 
@@ -102,6 +102,14 @@ def test_no_secret_is_told() -> None:
     told = scrubbed(Message("e", "sc-secret-4f1d9a", f"at {SECRET} with sc-secret-4f1d9a", AT))
     assert "4f1d9a" not in told.title + told.text
     assert "xyzzy" not in told.text
+
+
+def test_no_secret_is_in_what_is_attached_and_a_webhook_gets_no_attachment() -> None:
+    read_settings(social_connect_access_token="sc-secret-4f1d9a")
+    message = Message("report", "t", "numbers", AT, Attachment("report.html", "<p>sc-secret-4f1d9a</p>"))
+    assert scrubbed(message) == Message("report", "t", "numbers", AT, Attachment("report.html", "<p>***</p>"))
+    for template in ("slack", "teams", "json"):
+        assert payload(template, message) == payload(template, Message("report", "t", "numbers", AT))
 
 
 @pytest.mark.parametrize(

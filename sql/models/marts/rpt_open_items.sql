@@ -26,6 +26,7 @@ with items as (
     {%- endfor %}
 ),
 
+-- Whoever has had the last of what is done is looked for in vain, and that is nearly everything.
 holders as (
     select
         assignments.account_id,
@@ -38,6 +39,10 @@ holders as (
             filter (where assignments.assignee_type = 'team') as team_names,
         max(assignments.started_at) filter (where assignments.assignee_type = 'agent') as owned_since_at
     from {{ ref('fct_assignments') }} as assignments
+    semi join items
+        on assignments.account_id = items.account_id
+        and assignments.object = items.object
+        and assignments.unique_id = items.unique_id
     left join {{ ref('dim_agents') }} as agents
         on assignments.account_id = agents.account_id
         and assignments.assignee_id = agents.agent_id

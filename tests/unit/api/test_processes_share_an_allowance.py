@@ -98,7 +98,10 @@ def test_one_who_leaves_some_to_others_stops_in_time_and_they_go_on(
     assert server.refused_count == 0
 
 
-@pytest.mark.parametrize(("calls_of_a_sync", "first_sync_seconds"), [(0, 0), (6, 70), (12, 0), (12, 500), (12, 850)])
+@pytest.mark.parametrize(
+    ("calls_of_a_sync", "first_sync_seconds"),
+    [(12, 500), *(pytest.param(*each, marks=pytest.mark.slow) for each in [(0, 0), (6, 70), (12, 0), (12, 850)])],
+)
 def test_one_who_waits_uses_every_frame_and_syncs_find_their_share(
     connect: Connect, clock: Any, tmp_path: Path, calls_of_a_sync: int, first_sync_seconds: int
 ) -> None:

@@ -1,5 +1,6 @@
 """What is asked for over any number of runs has no hole, and a cursor tells no more than what was read."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.source.windows import (
+    ONE_SECOND,
     OVERLAP,
+    OVERLAP_ROWS,
     Cursor,
     Window,
     added_at,
@@ -15,6 +18,7 @@ from pipelines.source.windows import (
     last_action_at,
     later,
     new_rows_window,
+    recent_from,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,6 +48,22 @@ def test_overlap_only_widens(cursor: Cursor, start_date: datetime, now: datetime
     window = new_rows_window(cursor, start_date=start_date, now=now)
     assert window.start == (cursor.added_through - OVERLAP if cursor.added_through else start_date)
     assert window.end == now
+
+
+@given(st.lists(st.integers(0, 400), max_size=300), st.integers(-900, 0), st.integers(0, 900))
+def test_the_overlap_holds_a_quarter_of_an_hour_or_the_last_rows(seen: list[int], first: int, pause: int) -> None:
+    """Never less than both of them would, and never more rows than it may hold."""
+    times = [START + timedelta(seconds=second) for second in seen]
+    start, through = START + timedelta(seconds=first), max(times, default=START)
+    recent = recent_from(times, start=start)
+    cursor = Cursor(START, through, through, added_recent_from=recent, acted_recent_from=recent)
+    window = new_rows_window(cursor, start_date=START, now=through + timedelta(seconds=pause))
+    assert window.start == changes_end_at(cursor)
+    assert window.start <= through
+    overlap = [time for time in times if time >= window.start]
+    assert len(overlap) <= OVERLAP_ROWS or window.start == through
+    if window.start > max(through - OVERLAP, start):  # one second earlier it would hold too many
+        assert sum(time >= window.start - ONE_SECOND for time in times) > OVERLAP_ROWS
 
 
 @given(st.lists(st.none() | moments), moments)
@@ -79,8 +99,9 @@ def test_halving_comes_to_an_end(window: Window) -> None:
     assert halvings <= 24  # 10**7 seconds are less than 2**24
 
 
-@given(cursors)
-def test_a_cursor_survives_the_loaders_state(cursor: Cursor) -> None:
+@given(cursors, st.none() | moments, st.none() | moments)
+def test_a_cursor_survives_the_loaders_state(cursor: Cursor, added: datetime | None, acted: datetime | None) -> None:
+    cursor = replace(cursor, added_recent_from=added, acted_recent_from=acted)
     assert Cursor.from_state(cursor.to_state()) == cursor
 
 

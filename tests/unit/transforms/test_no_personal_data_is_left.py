@@ -188,7 +188,7 @@ def test_where_it_is_kept_it_is_found(masking: ModuleType, objects: dict[str, li
     assert [known for known in personal if known not in everything] == []
 
 
-@pytest.mark.parametrize("mode", ["hash", "drop"])
+@pytest.mark.parametrize("mode", ["hash", pytest.param("drop", marks=pytest.mark.slow)])
 def test_where_it_is_not_kept_nothing_is_left(
     masking: ModuleType, objects: dict[str, list[Json]], personal: set[str], own_names: list[str], mode: str
 ) -> None:
