@@ -18,6 +18,7 @@ import pytest
 from pipelines import run
 from pipelines.load import end_stopped_load, read_cursors
 from pipelines.run_history import runs_in_files
+from pipelines.source.windows import Cursor, changes_end_at, new_rows_window
 from pipelines.warehouse import Warehouse
 
 Make = Callable[..., Any]
@@ -191,9 +192,21 @@ def kill(site: Any, point: str, table: str) -> None:
 
 
 def places(site: Any) -> dict[str, str]:
-    """How far each stream has been read, but not in how many calls: what was read before the kill is not read again."""
+    """How far each stream has been read, and where the next sync begins.
+
+    Not in how many calls: what was read before the kill is not read again. Nor since when few rows came, which a
+    reading counts from its own beginning: what matters is where the next one begins.
+    """
     cursors = read_cursors(Warehouse(site.home))
-    return {name: text for name, text in cursors.items() if not name.endswith(", call_count")}
+    inbox = Cursor.from_state(
+        {name.split(", ")[1]: text for name, text in cursors.items() if name.startswith("mentions of account 1417, ")}
+    )
+    begins = {
+        "new mentions": new_rows_window(inbox, start_date=site.box.now, now=site.box.now).start.isoformat(),
+        "changed mentions": str(changes_end_at(inbox)),
+    }
+    left_out = (", call_count", ", added_recent_from", ", acted_recent_from")
+    return begins | {name: text for name, text in cursors.items() if not name.endswith(left_out)}
 
 
 def without_loaders(site: Any) -> dict[str, list[tuple[Any, ...]]]:
