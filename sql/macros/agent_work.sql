@@ -1,6 +1,6 @@
 {#-
-    What agg_agents_daily and agg_teams_daily say alike. Work comes in relations with agent_id and the instant at which
-    the agent had a part in it; a team's rows are these, once per team that the agent was in at that instant.
+    What agg_agents_daily and agg_teams_daily say alike. Work comes in relations with agent_id, the instant at which the
+    agent had a part in it, and its date; a team's rows are these, once per team that the agent was in at that instant.
 -#}
 
 {#- Items of customers, by the first person who acted, replied or resolved: which of these is in `first`. -#}
@@ -8,16 +8,19 @@
     {%- set is_resolve = first == 'first_resolve' -%}
     {%- set reply = 'first_human_reply' if first == 'first_human_response' else first -%}
     {%- set measure = 'resolve' if is_resolve else first -%}
+    {%- set acted_at = 'first_resolved_at' if is_resolve else reply ~ '_at' -%}
     {%- for object in ['mention', 'case'] %}
     select
         account_id,
         '{{ object }}' as object,
         {{ 'first_human_resolve_agent_id' if is_resolve else reply ~ '_agent_id' }} as agent_id,
-        {{ 'first_resolved_at' if is_resolve else reply ~ '_at' }} as acted_at,
+        {{ acted_at }} as acted_at,
+        {{ reporting_date(acted_at, 'day') }} as action_date,
         {{ measure }}_seconds as seconds,
         {{ measure }}_business_hours_seconds as business_hours_seconds,
         api_handle_time_seconds
     from {{ ref('fct_' ~ object ~ 's') }}
+    {{ reporting_day('day', acted_at) }}
     where
         is_in_response_metrics
         and {{ "first_resolve_actor_kind = 'human'" if is_resolve else reply ~ '_agent_id is not null' }}
@@ -43,8 +46,10 @@
         intervals.account_id,
         intervals.object,
         intervals.started_by_agent_id as agent_id,
-        intervals.started_at as acted_at
+        intervals.started_at as acted_at,
+        {{ reporting_date('intervals.started_at', 'day') }} as action_date
     from {{ ref('fct_status_intervals') }} as intervals
+    {{ reporting_day('day', 'intervals.started_at') }}
     where
         intervals.status = 'done'
         and intervals.started_by_agent_id is not null
@@ -59,9 +64,11 @@
         assignments.object,
         assignments.assignee_id as {{ what }}_id,
         assignments.{{ instant }} as acted_at,
+        {{ reporting_date('assignments.' ~ instant, 'day') }} as action_date,
         assignments.assignment_seconds,
         assignments.assignment_business_hours_seconds
     from {{ ref('fct_assignments') }} as assignments
+    {{ reporting_day('day', 'assignments.' ~ instant) }}
     where
         assignments.assignee_type = '{{ what }}'
         and assignments.{{ instant }} is not null
@@ -118,28 +125,26 @@
 {#-
     Sums by account, whose they are (agent_id or team_id), object and day, from the CTEs `actions`, `first_human_action`,
     `first_human_response`, `first_resolve`, `undone_resolves`, `received`, `ended` and any more in `parts`. Each part is a
-    relation, its column with the instant or day, and its sums by name; a sum that a part does not have is 0 there.
+    relation and its sums by name; a sum that a part does not have is 0 there.
 -#}
 {% macro sums_of_work(whose, parts=[]) -%}
-    {%- set acted_date = reporting_date('acted_at') -%}
     {%- set all_parts = [
-        {'relation': 'actions', 'day': 'action_date', 'sums': action_sums()},
-        {'relation': different('unique_id', whose, "action_kind <> 'like'"), 'day': 'action_date', 'sums': {
+        {'relation': 'actions', 'sums': action_sums()},
+        {'relation': different('unique_id', whose, "action_kind <> 'like'"), 'sums': {
             'items_handled_count': 'count(*)',
             'items_handled_within_28_days_count': 'count(*) filter (where is_within_28_days)',
         }},
         {
             'relation': different('author_id', whose, "action_kind = 'reply' and not is_own and author_id is not null"),
-            'day': 'action_date',
             'sums': {'authors_serviced_count': 'count(*)'},
         },
-        {'relation': 'undone_resolves', 'day': acted_date, 'sums': {'undone_resolve_count': 'count(*)'}},
+        {'relation': 'undone_resolves', 'sums': {'undone_resolve_count': 'count(*)'}},
     ] -%}
     {%- for first in ['first_human_action', 'first_human_response', 'first_resolve'] -%}
-        {%- do all_parts.append({'relation': first, 'day': acted_date, 'sums': first_sums(first)}) -%}
+        {%- do all_parts.append({'relation': first, 'sums': first_sums(first)}) -%}
     {%- endfor -%}
-    {%- do all_parts.append({'relation': 'received', 'day': acted_date, 'sums': {'assignments_received_count': 'count(*)'}}) -%}
-    {%- do all_parts.append({'relation': 'ended', 'day': acted_date, 'sums': {
+    {%- do all_parts.append({'relation': 'received', 'sums': {'assignments_received_count': 'count(*)'}}) -%}
+    {%- do all_parts.append({'relation': 'ended', 'sums': {
         'assignments_ended_count': 'count(*)',
         'assignment_seconds_sum': 'sum(assignment_seconds)',
         'assignment_business_hours_known_count': 'count(assignment_business_hours_seconds)',
@@ -163,7 +168,7 @@
             account_id,
             {{ whose }},
             object,
-            {{ part.day }} as action_date
+            action_date
             {%- for name, expression in part.sums.items() %},
             {{ expression }} as {{ name }}
             {%- endfor %}

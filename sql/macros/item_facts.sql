@@ -41,7 +41,7 @@
     {{ items }}.published_at,
     {{ items }}.added_at,
     {{ items }}.item_at as {{ object }}_at,
-    {{ reporting_date(items ~ '.item_at') }} as {{ object }}_date,
+    {{ reporting_date(items ~ '.item_at', 'day') }} as {{ object }}_date,
     '{{ var("reporting_time_zone") }}' as reporting_time_zone,
     events.first_action_at,
     events.first_human_action_at,
@@ -140,4 +140,5 @@ left join states
 left join ownership
     on {{ items }}.account_id = ownership.account_id
     and {{ items }}.unique_id = ownership.unique_id
+{{ reporting_day('day', items ~ '.item_at') }}
 {%- endmacro %}

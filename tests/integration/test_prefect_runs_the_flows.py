@@ -91,7 +91,9 @@ class _Prefect:
             headers={"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=LONGEST_SECONDS) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            request, timeout=LONGEST_SECONDS
+        ) as answer:
             return json.loads(answer.read() or b"null")
 
     def runs(self, flow: str, *states: str) -> list[dict[str, Any]]:

@@ -41,6 +41,9 @@ numbered as (
         last_value(case when actions.type = 'status' then actions.metadata_status end ignore nulls)
             over earlier as previous_status_set,
         last_value(assignees.agent_ids ignore nulls) over earlier as previous_agent_ids,
+        coalesce(last_value(
+            case when actions.type = 'assign' then coalesce(len(assignees.agent_ids), 0) > 0 end ignore nulls
+        ) over earlier, false) as was_owned,
         -- An assign action that names nobody takes an assignment away; where nobody has been named before, it is an
         -- assignment of the time when the API did not tell to whom.
         (actions.type is not distinct from 'assign') and (
@@ -60,11 +63,7 @@ numbered as (
             partition by actions.account_id, actions.object, actions.unique_id
             order by actions.added_at, actions.position desc
         ),
-        earlier as (
-            partition by actions.account_id, actions.object, actions.unique_id
-            order by actions.added_at, actions.position desc
-            rows between unbounded preceding and 1 preceding
-        )
+        earlier as (in_order rows between unbounded preceding and 1 preceding)
 ),
 
 measured_in as (
@@ -105,10 +104,12 @@ select
     actions.agent_name,
     actions.actor_kind,
     actions.status_set,
+    actions.previous_status_set,
     actions.priority_set,
     actions.previous_priority,
     actions.assigned_agent_ids,
     actions.assigned_team_ids,
+    actions.was_owned,
     (actions.action_type is not distinct from 'reply') as is_reply,
     (actions.status_set is not distinct from 'done') as is_resolve,
     coalesce(actions.status_set <> 'done' and actions.previous_status_set = 'done', false) as is_reopening,

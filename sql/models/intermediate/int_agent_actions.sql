@@ -22,11 +22,12 @@ select
     actions.is_reopening,
     coalesce({{ seconds_between('items.item_at', 'actions.action_at') }} <= 28 * 86400, false) as is_within_28_days,
     actions.action_at,
-    {{ reporting_date('actions.action_at') }} as action_date,
+    {{ reporting_date('actions.action_at', 'day') }} as action_date,
     actions.is_in_business_hours
 from {{ of_touched(ref('int_actions')) }} as actions
 inner join items
     on actions.account_id = items.account_id
     and actions.object = items.object
     and actions.unique_id = items.unique_id
+{{ reporting_day('day', 'actions.action_at') }}
 where actions.agent_id is not null and actions.action_at is not null

@@ -16,15 +16,16 @@ with items as (
     where items.added_at is not null
 ),
 
-turns as (
+changed as (
     select
         account_id,
         object,
         unique_id,
         0 as action_number,
         added_at as turned_at,
-        first_status as status_set,
-        false as is_owned_set,
+        null as previous_status,
+        first_status as status,
+        false as is_owned,
         null as agent_id,
         null as actor_kind,
         null as schedule_id
@@ -36,8 +37,9 @@ turns as (
         actions.unique_id,
         actions.action_number,
         actions.action_at as turned_at,
-        actions.status_set,
-        len(actions.assigned_agent_ids) > 0 as is_owned_set,
+        coalesce(actions.previous_status_set, items.first_status) as previous_status,
+        coalesce(actions.status_set, actions.previous_status_set, items.first_status) as status,
+        coalesce(len(actions.assigned_agent_ids) > 0, actions.was_owned) as is_owned,
         actions.agent_id,
         actions.actor_kind,
         actions.schedule_id
@@ -46,32 +48,15 @@ turns as (
         on actions.account_id = items.account_id
         and actions.object = items.object
         and actions.unique_id = items.unique_id
-    where (actions.status_set is not null or actions.assigned_agent_ids is not null) and actions.action_at is not null
+    where
+        (
+            actions.status_set <> coalesce(actions.previous_status_set, items.first_status)
+            or (len(actions.assigned_agent_ids) > 0) <> actions.was_owned
+        )
+        and actions.action_at is not null
 ),
 
-states as (
-    select
-        *,
-        last_value(status_set ignore nulls) over so_far as status,
-        last_value(is_owned_set ignore nulls) over so_far as is_owned
-    from turns
-    window so_far as (
-        partition by account_id, object, unique_id
-        order by action_number
-        rows between unbounded preceding and current row
-    )
-),
-
-compared as (
-    select
-        *,
-        lag(status) over in_order as previous_status,
-        lag(is_owned) over in_order as was_owned
-    from states
-    window in_order as (partition by account_id, object, unique_id order by action_number)
-),
-
-changed as (
+turns as (
     select
         *,
         row_number() over in_order as interval_number,
@@ -81,8 +66,7 @@ changed as (
         lead(agent_id) over in_order as ended_by_agent_id,
         lead(actor_kind) over in_order as ended_by_actor_kind,
         lead(schedule_id) over in_order as schedule_id_of_end
-    from compared
-    where status is distinct from previous_status or is_owned is distinct from was_owned
+    from changed
     window in_order as (partition by account_id, object, unique_id order by action_number)
 )
 
@@ -93,6 +77,7 @@ select
     interval_number,
     status_number,
     status,
+    previous_status,
     is_owned,
     turned_at as started_at,
     ended_at,
@@ -103,4 +88,4 @@ select
     ended_by_actor_kind,
     schedule_id_of_end as schedule_id,
     {{ seconds_between('turned_at', 'ended_at') }} as interval_seconds
-from changed
+from turns

@@ -1,4 +1,5 @@
 -- One row per item whose rows have come, or whose mark of deletion has changed, since the last build that succeeded.
+-- A full build makes the rows of all items and does not ask; then there is none.
 with loaded as (
     select account_id, object, unique_id
     from {{ ref('int_items') }}
@@ -28,10 +29,18 @@ cases_of_loaded as (
         on cases.account_id = loaded.account_id
         and cases.mention_unique_id = loaded.unique_id
         and loaded.object = 'mention'
+),
+
+touched as (
+    select account_id, object, unique_id from loaded
+    union
+    select account_id, object, unique_id from marks
+    union
+    select account_id, object, unique_id from cases_of_loaded
 )
 
-select account_id, object, unique_id from loaded
-union
-select account_id, object, unique_id from marks
-union
-select account_id, object, unique_id from cases_of_loaded
+select account_id, object, unique_id
+from touched
+{%- if execute and flags.FULL_REFRESH %}
+where false
+{%- endif %}

@@ -45,12 +45,13 @@ changes as (
         topic_id,
         channel,
         status,
-        {{ reporting_date(instant) }} as backlog_date,
+        {{ reporting_date(instant, 'day') }} as backlog_date,
         {{ sign }}count(*) as open_change,
         {{ sign }}count(*) filter (where is_unassigned) as unassigned_change,
         {{ sign }}count(*) filter (where is_contradicted) as contradicted_change,
         {{ sign }}sum(opened_second) as opened_second_change
     from open
+    {{ reporting_day('day', instant) }}
     where {{ instant }} <= as_of
     group by all
     {{- '\n    union all' if not loop.last }}

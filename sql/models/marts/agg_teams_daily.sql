@@ -58,10 +58,10 @@ ended_by_teams as (
 )
 
 {{ sums_of_work('team_id', [
-    {'relation': 'received_by_teams', 'day': reporting_date('acted_at'), 'sums': {
+    {'relation': 'received_by_teams', 'sums': {
         'team_assignments_received_count': 'count(*)',
     }},
-    {'relation': 'ended_by_teams', 'day': reporting_date('acted_at'), 'sums': {
+    {'relation': 'ended_by_teams', 'sums': {
         'team_assignments_ended_count': 'count(*)',
         'team_assignment_seconds_sum': 'sum(assignment_seconds)',
     }},

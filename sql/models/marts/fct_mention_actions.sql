@@ -24,7 +24,7 @@ select
     mentions.is_own,
     mentions.is_deleted,
     actions.action_at,
-    {{ reporting_date('actions.action_at') }} as action_date,
+    {{ reporting_date('actions.action_at', 'day') }} as action_date,
     '{{ var("reporting_time_zone") }}' as reporting_time_zone,
     actions.schedule_id,
     actions.is_in_business_hours,
@@ -33,4 +33,5 @@ from {{ of_touched(ref('int_actions')) }} as actions
 left join mentions
     on actions.account_id = mentions.account_id
     and actions.unique_id = mentions.unique_id
+{{ reporting_day('day', 'actions.action_at') }}
 where actions.object = 'mention'

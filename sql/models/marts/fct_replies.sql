@@ -91,24 +91,23 @@ events as (
     where is_reply or is_resolve or (object = 'mention' and is_reopening)
 ),
 
--- A publication comes first, whatever clocks say; in one second, a message comes before what is done about it.
-sequenced as (
-    select
-        *,
-        row_number() over (
-            partition by account_id, object, unique_id
-            order by kind_order, happened_at, is_start and kind_order = 1 and object = 'case' desc, number, actor_kind, agent_id
-        ) as event_number
-    from events
-),
-
+-- A publication comes first, whatever clocks say; in one second, a message comes before what is done about it. A bot's
+-- reply ends a wait; when a person replied first within it, or to the next, is kept apart.
 runs as (
     select
         *,
+        row_number() over in_order as event_number,
         coalesce(lag(is_start) over in_order, false) as was_waiting,
-        count(*) filter (where not is_start) over in_order as endings_before
-    from sequenced
-    window in_order as (partition by account_id, object, unique_id order by event_number)
+        count(*) filter (where not is_start) over so_far as endings_before,
+        min(happened_at) filter (where is_reply and actor_kind = 'human') over later as human_replied_at
+    from events
+    window
+        in_order as (
+            partition by account_id, object, unique_id
+            order by kind_order, happened_at, is_start and kind_order = 1 and object = 'case' desc, number, actor_kind, agent_id
+        ),
+        so_far as (in_order rows between unbounded preceding and current row),
+        later as (in_order rows between 1 following and unbounded following)
 ),
 
 waits as (
@@ -119,6 +118,7 @@ waits as (
         endings_before as ending_number,
         happened_at as started_at,
         is_told,
+        human_replied_at,
         event_number
     from runs
     where is_start and not was_waiting
@@ -130,20 +130,6 @@ endings as (
     where not is_start
 ),
 
--- A bot's reply ends a wait; when a person replied first within it, or to the next, is kept apart.
-human_replies as (
-    select waits.account_id, waits.object, waits.unique_id, waits.event_number, min(runs.happened_at) as replied_at
-    from waits
-    inner join runs
-        on waits.account_id = runs.account_id
-        and waits.object = runs.object
-        and waits.unique_id = runs.unique_id
-        and waits.event_number < runs.event_number
-        and runs.is_reply
-        and runs.actor_kind = 'human'
-    group by all
-),
-
 paired as (
     select
         waits.*,
@@ -152,7 +138,6 @@ paired as (
         endings.actor_kind,
         endings.agent_id,
         endings.schedule_id,
-        human_replies.replied_at as human_replied_at,
         row_number() over (
             partition by waits.account_id, waits.object, waits.unique_id order by waits.event_number
         ) as wait_number
@@ -162,11 +147,6 @@ paired as (
         and waits.object = endings.object
         and waits.unique_id = endings.unique_id
         and waits.ending_number = endings.ending_number
-    left join human_replies
-        on waits.account_id = human_replies.account_id
-        and waits.object = human_replies.object
-        and waits.unique_id = human_replies.unique_id
-        and waits.event_number = human_replies.event_number
 )
 
 select

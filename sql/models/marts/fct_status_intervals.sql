@@ -8,7 +8,14 @@ with intervals as (
         status_number,
         any_value(status) as status,
         min(started_at) as started_at,
-        arg_min(struct_pack(agent_id := started_by_agent_id, kind := started_by_actor_kind), interval_number) as starter,
+        arg_min(
+            struct_pack(
+                previous_status := previous_status,
+                agent_id := started_by_agent_id,
+                kind := started_by_actor_kind
+            ),
+            interval_number
+        ) as starter,
         arg_max(
             struct_pack(
                 ended_at := ended_at,
@@ -27,7 +34,7 @@ in_order as (
         *,
         ending.ended_at,
         ending.schedule_id,
-        lag(status) over (partition by account_id, object, unique_id order by status_number) as previous_status
+        starter.previous_status
     from intervals
 )
 
