@@ -269,6 +269,38 @@ def quick_loader() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def projects_read() -> Iterator[dict[tuple[str, ...], Any]]:
+    """What dbt has read of the project, by what it was read with: reading it takes a third of most transforms.
+
+    It offers that itself, to programs that call it several times. Whoever tests the reading empties this.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what dbt's imports raise is not ours to mend
+        import dbt.cli.main  # noqa: PLC0415 - as above
+        import dbt.cli.requires  # noqa: PLC0415 - as above
+    projects: dict[tuple[str, ...], Any] = {}
+    runner, parse = dbt.cli.main.dbtRunner, dbt.cli.requires.parse_manifest
+    last_read: list[Any] = []
+
+    def parse_and_keep(*arguments: Any) -> Any:
+        last_read[:] = [parse(*arguments)]
+        return last_read[0]
+
+    def reading_once(arguments: list[str]) -> Any:
+        read_with = tuple(arguments[arguments.index(name) + 1] for name in ("--project-dir", "--vars"))
+        last_read.clear()
+        outcome = runner(manifest=projects.get(read_with)).invoke(arguments)
+        if last_read:
+            projects[read_with] = last_read[0]
+        return outcome
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dbt.cli.requires.parse_manifest", parse_and_keep)
+        patch.setattr("dbt.cli.main.dbtRunner", lambda: SimpleNamespace(invoke=reading_once))
+        yield projects
+
+
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that failed is repeated at once."""

@@ -43,9 +43,14 @@ def test_all_that_was_read_is_loaded(
 
 @pytest.mark.parametrize(("owner", "step"), [(ManifestLoader, "load"), (ModelRunner, "execute")])
 def test_a_transform_ends_at_once(
-    make_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, owner: type, step: str
+    make_site: Callable[..., Any],
+    projects_read: dict[tuple[str, ...], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    step: str,
 ) -> None:
     """Wherever dbt is: it takes the interruption for a failure of its own, and may not say of what."""
+    projects_read.clear()
     site = make_site(stream_names=["topics", "users", "mentions"], is_synced=True)
     work = getattr(owner, step)
     signals_left = [signal.SIGTERM]
