@@ -3,9 +3,10 @@
 {%- set zone = "'" ~ var('reporting_time_zone') ~ "'" %}
 
 with days as (
-    select timezone('UTC', unnest(generate_series(
-        cast(first_date as timestamp), cast(last_date as timestamp), interval 1 day
-    ))) as starts_at
+    select
+        unnest(generate_series(
+            timezone('UTC', cast(first_date as timestamp)), timezone('UTC', cast(last_date as timestamp)), interval 24 hours
+        )) as starts_at
     from {{ ref('int_business_horizon') }}
 ),
 
