@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from duckdb import CatalogException
 
-from pipelines.dashboard.filters import LISTS, Filters
+from pipelines.dashboard.filters import LISTS, ZONE, ZONES, Filters
 from pipelines.dashboard.pages import PAGES
 from pipelines.dashboard.published_copy import MADE_EARLIER, PublishedCopy
 from pipelines.dashboard.queries import CHOICES, FRESHNESS
@@ -60,10 +60,10 @@ def show(page: Page) -> None:
 
 def _show(page: Page, reading: Reading) -> None:
     told = reading.frame(FRESHNESS.sql, {}).iloc[0]
-    filters = _filters(reading.frame(CHOICES.sql, {}), told["today"].date())
+    filters = _filters(reading.frame(CHOICES.sql, {}), told["as_of"], told["reporting_time_zone"])
     st.title(page.title)
     st.caption(
-        f"{filters.first_date} to {filters.last_date}, days of {told['reporting_time_zone']}."
+        f"{filters.first_date} to {filters.last_date}, days of {filters.zone or told['reporting_time_zone']}."
         f" Data as of {told['as_of']:%Y-%m-%d %H:%M} UTC."
     )
     page.show(View(reading, filters))
@@ -76,8 +76,11 @@ def _follow(copy: PublishedCopy, state: str) -> None:
         st.rerun()
 
 
-def _filters(choices: pd.DataFrame, today: date) -> Filters:
+def _filters(choices: pd.DataFrame, as_of: pd.Timestamp, reporting_time_zone: str) -> Filters:
     """The filters in the side bar, first as the address says, then as the viewer sets them; the address follows."""
+    if ZONE not in st.session_state:
+        st.session_state[ZONE] = Filters.zone_in(_address())
+    today = as_of.tz_convert(st.session_state[ZONE] or reporting_time_zone).date()
     _begin(today)
     with st.sidebar:
         left, right = st.columns(2)
@@ -92,9 +95,15 @@ def _filters(choices: pd.DataFrame, today: date) -> Filters:
                 format_func=partial(_label, labels),
                 placeholder="all",
             )
+        zone = st.selectbox(
+            "Days of",
+            [None, *ZONES],
+            key=ZONE,
+            format_func=lambda name: name or f"{reporting_time_zone}, as the warehouse",
+        )
         st.caption("The address holds what is chosen: share it to share the view.")
     chosen = {name: tuple(st.session_state[name]) for name in LISTS}
-    filters = Filters(min(first, last), max(first, last), **chosen)
+    filters = Filters(min(first, last), max(first, last), **chosen, zone=zone)
     # Each time: a click on another page takes the choice out of the browser's address.
     st.query_params.from_dict(filters.to_address(today=today))
     return filters
@@ -103,7 +112,7 @@ def _filters(choices: pd.DataFrame, today: date) -> Filters:
 def _begin(today: date) -> None:
     """Sets the filters as the address says, once: from then on they are the viewer's, on every page.
 
-    The usual dates move on with the days, unless the viewer has chosen others.
+    The usual dates move on with the days, also into another zone, unless the viewer has chosen others.
     """
     before, st.session_state["today"] = st.session_state.get("today", today), today
     if "first_date" not in st.session_state:

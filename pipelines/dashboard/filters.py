@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Self
+from zoneinfo import available_timezones
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LISTS = ("account", "project", "topic", "channel", "team", "tag")
 """Filters that hold several values, as they are named in the address."""
+ZONE = "zone"
+"""The filter by the zone that days are of, as it is named in the address."""
+ZONES = ("UTC", *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")))
+"""IANA names that can be chosen."""
 DEFAULT_DAY_COUNT = 28
 _FROM, _TO = "from", "to"
 
@@ -20,7 +25,7 @@ class Filters:
     """Chosen dates and values. An empty tuple is no choice: everything.
 
     Attributes:
-        first_date: the first date that counts, in the reporting time zone.
+        first_date: the first date that counts, in the chosen zone.
         last_date: the last one, itself included.
         account: identifiers of accounts.
         project: identifiers of projects, each of which stands for its topics.
@@ -28,6 +33,7 @@ class Filters:
         channel: names of channels.
         team: identifiers of teams.
         tag: tags.
+        zone: the zone that days are of, one of ZONES; None for the reporting time zone.
     """
 
     first_date: date
@@ -38,6 +44,7 @@ class Filters:
     channel: tuple[str, ...] = ()
     team: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
+    zone: str | None = None
 
     @classmethod
     def usual(cls, today: date) -> Self:
@@ -50,22 +57,29 @@ class Filters:
 
         Args:
             address: the values of each name in the query of the address.
-            today: the last date with data, in the reporting time zone.
+            today: the last date with data, in the zone that the address says.
         """
         usual = cls.usual(today)
         last = _date(address.get(_TO)) or usual.last_date
         first = _date(address.get(_FROM)) or min(usual.first_date, last)
         first, last = min(first, last), max(first, last)
         chosen = {name: tuple(dict.fromkeys(value for value in address.get(name, ()) if value)) for name in LISTS}
-        return cls(first, last, **chosen)
+        return cls(first, last, **chosen, zone=cls.zone_in(address))
+
+    @staticmethod
+    def zone_in(address: Mapping[str, list[str]]) -> str | None:
+        """The zone that an address says; None where it says none, or one that cannot be chosen."""
+        return next((value for value in address.get(ZONE, ())[-1:] if value in ZONES), None)
 
     def to_address(self, *, today: date) -> dict[str, list[str]]:
         """What an address has to say for this choice: nothing of what is as usual, so that it moves on with the days.
 
         Args:
-            today: the last date with data, in the reporting time zone.
+            today: the last date with data, in the chosen zone.
         """
         address = {name: list(values) for name in LISTS if (values := self.values(name))}
+        if self.zone is not None:
+            address[ZONE] = [self.zone]
         usual = self.usual(today)
         if (self.first_date, self.last_date) != (usual.first_date, usual.last_date):
             address |= {_FROM: [self.first_date.isoformat()], _TO: [self.last_date.isoformat()]}
@@ -90,8 +104,8 @@ class Filters:
         """The same choice on a later day: what was the usual dates is so again, other dates stay.
 
         Args:
-            before: the last date with data when this was chosen, in the reporting time zone.
-            today: that date now.
+            before: the last date with data when this was chosen, in the zone that was chosen then.
+            today: that date now, in the zone that is chosen now.
         """
         if (self.first_date, self.last_date) != (self.usual(before).first_date, before):
             return self

@@ -3,15 +3,19 @@
 A query's SQL says in braces what its rows are chosen by: `{mentions}` stands for the conditions on `fct_mentions` that
 the viewer's filters make, with parameters for their values. What a source has no condition for, its queries are not
 filtered by, and the page says so. The pages on the state of the data read `history` too, where runs and drift are kept.
+
+Days are those of the reporting time zone. Facts have instants, so queries of nothing but facts can cut them elsewhere;
+sums by day cannot be moved.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from pipelines.dashboard.filters import LISTS
+from pipelines.dashboard.filters import LISTS, ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +81,24 @@ SOURCES: Mapping[str, Mapping[str, str]] = {
 }
 """By name, what rows can be chosen by, and the condition on them."""
 
+_FACTS = {
+    "mentions": ("marts.fct_mentions", "mention_date", "mention_at"),
+    "actions": ("marts.fct_mention_actions", "action_date", "action_at"),
+    "cases": ("marts.fct_cases", "case_date", "case_at"),
+}
+"""By name, sources whose days can be cut in any zone: the table, its date, and the instant that is of it."""
+ZONE_SPAN_DAYS = 2
+"""No date of one zone is further from that of another at the same instant: they are 26 hours apart at most."""
+
+
+def _in_zone(table: str, day: str, instant: str) -> str:
+    """The table with its days cut in `$zone`. Of days that cannot be among the chosen ones, no instant is looked at."""
+    return (
+        f"(select * replace (cast(timezone($zone, {instant}) as date) as {day}, $zone as reporting_time_zone)"
+        f" from {table} where {day} between cast($first_date as date) - {ZONE_SPAN_DAYS}"
+        f" and cast($last_date as date) + {ZONE_SPAN_DAYS})"
+    )
+
 
 @dataclass(frozen=True)
 class Query:
@@ -110,6 +132,11 @@ class Query:
             name for name in (DATES, *LISTS) if self.sources and all(name in SOURCES[source] for source in self.sources)
         )
 
+    @property
+    def follows_zone(self) -> bool:
+        """Whether its days can be those of any zone."""
+        return bool(self.sources) and all(source in _FACTS for source in self.sources)
+
     def statement(self, filters: Filters) -> tuple[str, dict[str, Any]]:
         """The SQL to execute for what is chosen, and its parameters."""
         chosen = {name: list(values) for name in LISTS if (values := filters.values(name))}
@@ -120,11 +147,18 @@ class Query:
         parameters: dict[str, Any] = {name: chosen[name] for name in asked if name != DATES}
         if DATES in asked:
             parameters |= {"first_date": filters.first_date, "last_date": filters.last_date}
-        return self.sql.format_map(conditions), parameters
+        sql = self.sql
+        if filters.zone is not None and self.follows_zone:
+            parameters[ZONE] = filters.zone
+            for fact in map(_FACTS.__getitem__, self.sources):
+                sql = re.sub(rf"{re.escape(fact[0])}\b", _in_zone(*fact), sql)
+        return sql.format_map(conditions), parameters
 
     def not_followed(self, filters: Filters) -> tuple[str, ...]:
         """Names of the filters that are chosen and do not change its numbers."""
-        return tuple(name for name in LISTS if filters.values(name) and name not in self.filters)
+        is_of_other_days = filters.zone is not None and DATES in self.filters and not self.follows_zone
+        chosen = (name for name in LISTS if filters.values(name) and name not in self.filters)
+        return (*chosen, *((ZONE,) if is_of_other_days else ()))
 
 
 _ZONE = """coalesce(
@@ -436,8 +470,8 @@ RESPONSE_BY_LANGUAGE = _response_by("language", "By language", "coalesce(languag
 RESPONSE_BY_HOUR = Query(
     "response_by_hour",
     "By hour and weekday of publication",
-    "Mentions of customers by the hour and weekday, in the reporting zone, at which they were published: how many, and"
-    " the median of the seconds to the first reply. Those whose publication is not passed on are not in it.",
+    "Mentions of customers by the hour and weekday, in the zone of the days, at which they were published: how many,"
+    " and the median of the seconds to the first reply. Those whose publication is not passed on are not in it.",
     """
 with chosen as (
   select timezone(reporting_time_zone, published_at) as local_at, first_response_seconds

@@ -220,7 +220,7 @@ def make_report(
             first = first_date or last - timedelta(days=day_count - 1)
             if first > last:
                 raise NoSuchValue(f"the first date, {first}, is after the last one, {last}.")
-            filters = Filters(first, last, **{name: tuple(labels) for name, labels in found.items()})
+            filters = Filters(first, last, **{name: tuple(labels) for name, labels in found.items()}, zone=None)
             return Report(
                 filters,
                 {name: tuple(labels.values()) for name, labels in found.items()},

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pipelines.dashboard.drawings import CHARTS, EMPTY, NOTHING
+from pipelines.dashboard.filters import ZONE
 
 if TYPE_CHECKING:
     from pipelines.dashboard.filters import Filters
@@ -70,7 +71,8 @@ class View:
             with st.popover("Definition"):
                 st.markdown(query.definition)
                 if query.filters:
-                    st.markdown(f"Follows the filters: {', '.join(query.filters)}.")
+                    followed = (*query.filters, *((ZONE,) if query.follows_zone else ()))
+                    st.markdown(f"Follows the filters: {', '.join(followed)}.")
                 if query.metrics is not None:
                     st.markdown(f"More in docs/metrics.md, {query.metrics}.")
                 st.code(query.sql.strip(), language="sql")

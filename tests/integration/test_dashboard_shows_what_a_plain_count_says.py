@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import mode
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 from eventful_account import let_things_happen
 from plain_counts import COUNTS, by_topics
 from plain_rows import MEASURES, PlainRows
-from published_site import published_site
+from published_site import ZONE, published_site
 from streamlit.testing.v1 import AppTest
 
 from pipelines.dashboard import queries
@@ -39,6 +40,8 @@ Drawn = Callable[[dict[str, Any]], Iterable[tuple[tuple[Any, ...], float | None]
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
 WIDE = Filters(date(2025, 1, 1), date(2026, 12, 31))
+ELSEWHERE = "Pacific/Auckland"
+"""So far from the reporting zone that half of all days are others."""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,12 @@ def rows(site: Any) -> Iterator[PlainRows]:
     with duckdb.connect(published / "warehouse.duckdb", read_only=True) as con:
         con.execute("SET TimeZone = 'UTC'")
         yield PlainRows(con, site.home / "targets", NOW, version)
+
+
+@pytest.fixture(scope="module")
+def rows_elsewhere(rows: PlainRows) -> PlainRows:
+    """The same rows, whose days are worked out anew in another zone."""
+    return replace(rows)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +93,7 @@ def choices_of_viewers(rows: PlainRows) -> dict[str, Filters]:
         "another account": Filters(WIDE.first_date, WIDE.last_date, account=("2",)),
         "a team": Filters(WIDE.first_date, WIDE.last_date, team=(team,)),
         "a tag of a team": Filters(TODAY - timedelta(days=27), TODAY, team=(team,), tag=(tag,)),
+        "days of another zone": Filters(TODAY - timedelta(days=9), TODAY, zone=ELSEWHERE),
     }
 
 
@@ -119,6 +129,7 @@ CHOICES = (
     "another account",
     "a team",
     "a tag of a team",
+    "days of another zone",
 )
 
 
@@ -143,9 +154,18 @@ def in_order(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("query", queries.QUERIES, ids=lambda query: query.name)
 def test_numbers_are_those_of_a_plain_count(
-    query: queries.Query, choice: str, rows: PlainRows, reading: Reading, choices_of_viewers: dict[str, Filters]
+    query: queries.Query,
+    choice: str,
+    rows: PlainRows,
+    rows_elsewhere: PlainRows,
+    reading: Reading,
+    choices_of_viewers: dict[str, Filters],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     filters = choices_of_viewers[choice]
+    if filters.zone and query.follows_zone:
+        monkeypatch.setattr("plain_rows.ZONE", filters.zone)
+        rows = rows_elsewhere
     assert query.name in COUNTS, f"{query.name} has no plain count: write one in plain_counts.py"
     count, columns = COUNTS[query.name]
     frame = reading.frame(*query.statement(filters))
@@ -274,6 +294,26 @@ def test_boxes_show_plain_counts(
     before = replace(filters, first_date=filters.first_date - days, last_date=filters.last_date - days)
     shown = [(str(each.label), str(each.value), str(each.delta)) for each in open_page(page, filters).metric]
     assert shown == boxes(rows, page, filters, before)
+
+
+def test_days_are_those_of_the_zone_that_is_chosen(
+    rows: PlainRows, open_page: Callable[[Page, Filters], AppTest]
+) -> None:
+    """The usual days too: in Auckland, it is already evening of the day that begins at the build."""
+    there = rows.now.astimezone(ZoneInfo(ELSEWHERE)).date()
+    page = open_page(PAGES[1], replace(Filters.usual(there), zone=ELSEWHERE))
+    said = " ".join(each.value for each in page.caption)
+    assert f"{there - timedelta(days=27)} to {there}, days of {ELSEWHERE}." in said
+    (choice,) = page.selectbox
+    choice.select(None).run()
+    said = " ".join(each.value for each in page.caption)
+    assert f"{TODAY - timedelta(days=27)} to {TODAY}, days of {ZONE}." in said
+
+
+def test_sums_by_day_say_that_their_days_stay(open_page: Callable[[Page, Filters], AppTest]) -> None:
+    page = next(page for page in PAGES if page.address == "backlog")
+    shown = open_page(page, replace(WIDE, zone=ELSEWHERE))
+    assert [each.value for each in shown.caption].count("Not filtered by zone.") == 1, queries.BACKLOG_BY_DAY.name
 
 
 def test_the_sentence_of_today_shows_a_plain_count(

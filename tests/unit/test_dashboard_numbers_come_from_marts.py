@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.dashboard.filters import LISTS, Filters
+from pipelines.dashboard.filters import LISTS, ZONE, Filters
 from pipelines.dashboard.in_words import NOT_KNOWN, count, length, share
 from pipelines.dashboard.pages import PAGES
 from pipelines.dashboard.queries import DATES, QUERIES, SOURCES, Query
@@ -14,7 +14,10 @@ from pipelines.dashboard.queries import DATES, QUERIES, SOURCES, Query
 ROOT = Path(__file__).parents[2]
 NOTHING = Filters(date(2026, 2, 1), date(2026, 2, 7))
 ALL = Filters(
-    date(2026, 2, 1), date(2026, 2, 7), ("1417",), ("5021",), ("46283",), ("facebook",), ("7",), ("it's; drop table",)
+    date(2026, 2, 1),
+    date(2026, 2, 7),
+    *(("1417",), ("5021",), ("46283",), ("facebook",), ("7",), ("it's; drop table",)),
+    zone="Asia/Tokyo",
 )
 MARTS = re.compile(r"marts\.(fct|dim|agg|rpt|bridge)_[a-z_]+|marts\.published_version")
 
@@ -49,7 +52,8 @@ def test_a_choice_becomes_parameters_and_never_text(query: Query) -> None:
     assert "drop table" not in sql
     assert set(re.findall(r"\$([a-z_]+)", sql)) == set(parameters)
     names = {"first_date", "last_date"} if DATES in query.filters else set()
-    assert set(parameters) == names | {name for name in query.filters if name != DATES}
+    zone = {ZONE} if query.follows_zone else set()
+    assert set(parameters) == names | zone | {name for name in query.filters if name != DATES}
 
 
 @each_query
@@ -61,7 +65,8 @@ def test_what_is_not_chosen_is_no_condition(query: Query) -> None:
 
 @each_query
 def test_a_filter_that_changes_nothing_is_told(query: Query) -> None:
-    assert set(query.not_followed(ALL)) == set(LISTS) - set(query.filters)
+    zone = {ZONE} if DATES in query.filters and not query.follows_zone else set()
+    assert set(query.not_followed(ALL)) == zone | set(LISTS) - set(query.filters)
 
 
 def test_names_are_unique_and_every_source_is_used() -> None:

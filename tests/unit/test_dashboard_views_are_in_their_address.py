@@ -2,11 +2,12 @@
 
 from datetime import date, timedelta
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dashboard.filters import LISTS, Filters
+from pipelines.dashboard.filters import LISTS, ZONES, Filters
 
 TODAY = date(2026, 3, 2)
 dates = st.dates(date(2020, 1, 1), date(2030, 1, 1))
@@ -16,7 +17,7 @@ values = st.lists(st.text(min_size=1), unique=True, max_size=3).map(tuple)
 @st.composite
 def filters(draw: st.DrawFn) -> Filters:
     first, last = sorted((draw(dates), draw(dates)))
-    return Filters(first, last, **{name: draw(values) for name in LISTS})
+    return Filters(first, last, **{name: draw(values) for name in LISTS}, zone=draw(st.none() | st.sampled_from(ZONES)))
 
 
 @given(filters())
@@ -41,6 +42,25 @@ def test_an_address_names_each_filter_in_words() -> None:
         "topic": ["46283", "46284"],
         "tag": ["VIP"],
     }
+    in_tokyo = Filters(*_usual_dates(), zone="Asia/Tokyo")
+    assert in_tokyo.to_address(today=TODAY) == {"zone": ["Asia/Tokyo"]}
+
+
+def _usual_dates() -> tuple[date, date]:
+    usual = Filters.usual(TODAY)
+    return usual.first_date, usual.last_date
+
+
+@pytest.mark.parametrize("zones", [[], [""], ["Europe/Atlantis"], ["Asia/Tokyo", "'; drop table"]])
+def test_a_zone_that_nobody_knows_is_none(zones: list[str]) -> None:
+    assert Filters.from_address({"zone": zones}, today=TODAY) == Filters.usual(TODAY)
+
+
+def test_every_zone_that_can_be_chosen_is_known_to_the_database() -> None:
+    with duckdb.connect() as con:
+        known = {name for (name,) in con.execute("select name from pg_timezone_names()").fetchall()}
+    assert len(ZONES) > 400
+    assert set(ZONES) <= known
 
 
 @pytest.mark.parametrize(
