@@ -50,7 +50,7 @@ def publish(site: Any) -> None:
     run.publish(site.settings())
 
 
-def mention_count(site: Any, first_date: date, last_date: date, condition: str = "true") -> str:
+def mention_count(site: Any, first_date: date, last_date: date, condition: str = "true", *, zone: str = ZONE) -> str:
     """How many mentions of customers the published copy has of these dates, as people read it.
 
     By another way than the dashboard's: from the rows as they were loaded.
@@ -58,7 +58,7 @@ def mention_count(site: Any, first_date: date, last_date: date, condition: str =
     with duckdb.connect(site.home / "published" / "warehouse.duckdb", read_only=True) as con:
         ((count,),) = con.execute(
             "select count(*) from social_connect.mentions where deleted_at is null and author_managed is not true"  # noqa: S608 - written in tests
-            f" and cast(timezone('{ZONE}', coalesce(published_at, added_at)) as date)"
+            f" and cast(timezone('{zone}', coalesce(published_at, added_at)) as date)"
             f" between date '{first_date}' and date '{last_date}' and {condition}"
         ).fetchall()
     return f"{count:,}"

@@ -38,6 +38,7 @@ OVERVIEW = (
     *(page.title for page in PAGES),
     *(part.format(name) for name in ("From", "To, included") for part in DATE),
     *(name.capitalize() for name in LISTS),
+    "Days of",
     "Main menu",
     "Overview",  # the page itself, which the arrow keys scroll
     "Link to heading",

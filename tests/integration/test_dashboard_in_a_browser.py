@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 from chromium import chromium, needs_chromium
-from published_site import mention_count, published_site
+from published_site import ZONE, mention_count, published_site
 from served_dashboard import go, metric, served, settle, watched_page
 
 from pipelines.dashboard import queries
@@ -112,6 +112,22 @@ def test_a_filter_changes_a_number_to_what_sql_says(site: Any, page: Page, url: 
     page.wait_for_url("**/?channel=facebook")
     settle(page)
     assert metric(page, "Mentions") == mention_count(site, *USUAL_DATES, "source_service = 'facebook'")
+    assert complaints == []
+
+
+def test_a_zone_makes_days_of_its_own(site: Any, page: Page, url: str, complaints: list[str]) -> None:
+    dates = date(2026, 2, 16), date(2026, 2, 16)
+    here, there = (mention_count(site, *dates, zone=zone) for zone in (ZONE, "Pacific/Auckland"))
+    assert here != there
+    go(page, f"{url}/?from={dates[0]}&to={dates[1]}")
+    assert metric(page, "Mentions") == here
+    choice = page.locator('[data-testid="stSelectbox"]')
+    choice.locator("input").fill("Auckland")
+    choice.locator("input").press("Enter")
+    page.wait_for_url("**zone=Pacific%2FAuckland*")
+    settle(page)
+    assert metric(page, "Mentions") == there
+    assert page.get_by_text("days of Pacific/Auckland.").count() == 1
     assert complaints == []
 
 
