@@ -134,10 +134,11 @@ def transform(
         if is_full_refresh:
             keep_built_with(con, None)  # until all is built
         outcome = dbtRunner().invoke(arguments)
-        if isinstance(outcome.result, RunExecutionResult) and _all_built(outcome.result):
+        if not is_full_refresh:
+            keep_built_with(con, fingerprint)  # which the build has taken away: it does not know what it was called with
+        elif isinstance(outcome.result, RunExecutionResult) and _all_built(outcome.result):
             keep_built_with(con, fingerprint)
-            if is_full_refresh:
-                _drop_what_no_model_makes(con, outcome.result)
+            _drop_what_no_model_makes(con, outcome.result)
     if not isinstance(outcome.result, RunExecutionResult):
         raise TransformFailed(f"dbt could not start: {outcome.exception}")
     compiled = dbt_folder / "target" / "compiled"

@@ -4,7 +4,7 @@ with mondays as (
         account_id,
         unnest(generate_series(
             date_trunc('week', timezone('{{ var("reporting_time_zone") }}', min(item_at))),
-            timezone('{{ var("reporting_time_zone") }}', max(as_of)),
+            timezone('{{ var("reporting_time_zone") }}', max(as_of)) - interval 9 hours, -- this Monday only once it is nine
             interval 7 days
         )) + interval 9 hours as local_at
     from (

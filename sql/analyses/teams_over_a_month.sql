@@ -35,6 +35,6 @@ inner join memberships
 inner join {{ ref('dim_teams') }} as teams
     on memberships.account_id = teams.account_id
     and memberships.team_id = teams.team_id
-where not actions.is_deleted and not actions.is_own and actions.action_type <> 'like'
+where not actions.is_deleted and not actions.is_own and actions.action_type is distinct from 'like'
 group by actions.account_id, teams.team_name, month_start_date
 order by actions.account_id, month_start_date, teams.team_name

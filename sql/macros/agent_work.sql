@@ -23,6 +23,7 @@
     {{ reporting_day('day', acted_at) }}
     where
         is_in_response_metrics
+        and {{ acted_at }} is not null
         and {{ "first_resolve_actor_kind = 'human'" if is_resolve else reply ~ '_agent_id is not null' }}
     {{- '\n    union all' if not loop.last }}
     {%- endfor %}

@@ -57,9 +57,15 @@
     end
 {%- endmacro %}
 
+{#- What four digits of local time are, from 0000 to 2400. -#}
+{% macro four_digits() -%} '([01][0-9]|2[0-3])[0-5][0-9]|2400' {%- endmacro %}
+
 {#- Minutes since midnight of four digits of local time, such as 0930; null of anything else. -#}
 {% macro minute_of_day(clock) -%}
-    (try_cast(left({{ clock }}, 2) as integer) * 60 + try_cast(right({{ clock }}, 2) as integer))
+    case
+        when regexp_full_match({{ clock }}, {{ four_digits() }})
+            then cast(left({{ clock }}, 2) as integer) * 60 + cast(right({{ clock }}, 2) as integer)
+    end
 {%- endmacro %}
 
 {#-

@@ -88,6 +88,8 @@ create or replace table {{ built_loads() }} as
 select distinct coalesce(load_id, '') as load_id from intermediate.int_items;
 create or replace table {{ built_deletions() }} as
 select * from staging.stg_deletions;
+-- With which rules, zone and versions, only the program knows, and says it after this; else the next build is a full one.
+create or replace table intermediate._built_with as select cast(null as varchar) as fingerprint;
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

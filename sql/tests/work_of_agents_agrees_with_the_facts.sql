@@ -1,7 +1,7 @@
 -- The daily rows of agents, added up, hold every action of a person on a mention that is alive, and its times, once.
 with facts as (
     select
-        count(*) filter (where action_type <> 'like') as action_count,
+        count(*) filter (where action_type is distinct from 'like') as action_count,
         count(*) filter (where action_type = 'reply') as reply_count,
         count(*) filter (where action_type = 'like') as like_count,
         count(*) filter (where is_resolve) as resolve_count,

@@ -423,6 +423,11 @@ def test_every_unit_test_of_a_metric_is_run(built: Built) -> None:
     assert {built.results[name]["status"] for name in declared} == {"pass"}
 
 
+def test_the_program_trusts_no_build_but_its_own(built: Built) -> None:
+    """Nobody knows with which rules and zone it was made, so the next transform builds all rows."""
+    assert built.rows("FROM intermediate._built_with") == [{"fingerprint": None}]
+
+
 @pytest.mark.slow
 def test_building_again_changes_no_row(built: Built, tmp_path: Path) -> None:
     file = tmp_path / "warehouse.duckdb"

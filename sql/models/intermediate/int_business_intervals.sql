@@ -35,8 +35,8 @@ periods as (
         schedules.time_zone,
         periods.day_of_week,
         {{ minute_of_day('periods.start_time') }} as start_minute,
-        -- 0000 ends the day, like 2400.
-        coalesce(nullif({{ minute_of_day('periods.end_time') }}, 0), 1440) as end_minute,
+        -- 0000 ends the day, like 2400. A period of which a time cannot be read is left out.
+        case {{ minute_of_day('periods.end_time') }} when 0 then 1440 else {{ minute_of_day('periods.end_time') }} end as end_minute,
         case
             when greatest(schedules.valid_from, periods.valid_from) > first_readings.read_at
                 then greatest(schedules.valid_from, periods.valid_from)

@@ -2,7 +2,11 @@
 with dated as (
     select mention_date as fact_date from {{ ref('fct_mentions') }}
     union all
+    select case_date from {{ ref('fct_cases') }}
+    union all
     select action_date from {{ ref('fct_mention_actions') }}
+    union all
+    select action_date from {{ ref('agg_agents_daily') }}
     union all
     select change_date from {{ ref('fct_account_changes') }}
     union all

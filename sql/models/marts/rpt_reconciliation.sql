@@ -221,7 +221,7 @@ judged_statistics as (
         count(*) filter (where {{ differs }}) as {{ measure }}_different_count
         {%- endfor %}
     from {{ ref('fct_' ~ object ~ 's') }} as facts
-    where not facts.is_deleted
+    where not facts.is_deleted and facts.added_at is not null
     group by all
 ),
 
@@ -232,7 +232,7 @@ judged_timestamps as (
     select
         account_id,
         '{{ object }}_{{ measure }}' as measure,
-        timezone('{{ var("reporting_time_zone") }}', cast(added_date as timestamp)) as day_start_at,
+        {{ first_instant_of('cast(added_date as timestamp)', "'" ~ var('reporting_time_zone') ~ "'") }} as day_start_at,
         {%- for column in [
             'theirs', 'ours', 'compared_count', 'equal_count', 'only_theirs_count', 'unknown_time_count', 'negative_count',
             'contradicted_count', 'different_count',
