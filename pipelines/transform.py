@@ -135,7 +135,7 @@ def transform(
             keep_built_with(con, None)  # until all is built
         outcome = dbtRunner().invoke(arguments)
         if not is_full_refresh:
-            keep_built_with(con, fingerprint)  # which the build has taken away: it does not know what it was called with
+            keep_built_with(con, fingerprint)  # which the build took away: it cannot know it
         elif isinstance(outcome.result, RunExecutionResult) and _all_built(outcome.result):
             keep_built_with(con, fingerprint)
             _drop_what_no_model_makes(con, outcome.result)
