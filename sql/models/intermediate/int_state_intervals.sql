@@ -36,8 +36,7 @@ changed as (
         actions.object,
         actions.unique_id,
         actions.action_number,
-        -- Clocks differ: what was done before the item was there counts from when it was.
-        greatest(actions.action_at, items.added_at) as turned_at,
+        actions.action_at as turned_at,
         coalesce(actions.previous_status_set, items.first_status) as previous_status,
         coalesce(actions.status_set, actions.previous_status_set, items.first_status) as status,
         coalesce(len(actions.assigned_agent_ids) > 0, actions.was_owned) as is_owned,
