@@ -121,10 +121,12 @@ def test_a_zone_makes_days_of_its_own(site: Any, page: Page, url: str, complaint
     assert here != there
     go(page, f"{url}/?from={dates[0]}&to={dates[1]}")
     assert metric(page, "Mentions") == here
-    choice = page.locator('[data-testid="stSelectbox"]')
-    choice.locator("input").fill("Auckland")
-    choice.locator("input").press("Enter")
-    page.wait_for_url("**zone=Pacific%2FAuckland*")
+    choice = page.get_by_role("combobox", name="Days of")
+    choice.click()
+    choice.press("Control+a")
+    choice.press_sequentially("Auckland")
+    page.get_by_role("option", name="Pacific/Auckland").click()
+    page.wait_for_url(lambda address: parse_qs(urlsplit(address).query).get("zone") == ["Pacific/Auckland"])
     settle(page)
     assert metric(page, "Mentions") == there
     assert page.get_by_text("days of Pacific/Auckland.").count() == 1
