@@ -452,8 +452,8 @@ class SocialConnect:
             return Response(None, "", etag or call.etag, (), is_not_modified=True, received_at=received_at)
         try:
             body = self._scrubber.scrub(answer.body.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise ResponseUnreadable(call.path, "it is not UTF-8", call.attempt) from error
+        except UnicodeDecodeError:  # not the cause either: it carries the body, which is not scrubbed
+            raise ResponseUnreadable(call.path, "it is not UTF-8", call.attempt) from None
         envelope = read_envelope(answer.status or 0, body, call.path, lease.token_index + 1, call.attempt)
         self._log_messages(call, envelope)
         return Response(
