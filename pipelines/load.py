@@ -265,16 +265,41 @@ def read_cursors(warehouse: Warehouse) -> dict[str, str]:
     }
 
 
-def recovered_state(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+def recovered_state(
+    warehouse: Warehouse, holder: str = "the start of a sync", *, lock_wait_seconds: float = 0
+) -> dict[str, dict[str, Any]]:
     """What the loader keeps of each stream, once what a killed run left behind is ended; empty without a work file.
+
+    The caller holds the loader lock.
+
+    Args:
+        warehouse: what is recovered.
+        holder: what is going on, for the message another process shows.
+        lock_wait_seconds: how long to wait for another process that writes.
 
     Raises:
         pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
     """
     pipeline = make_pipeline(warehouse)
-    with warehouse.writer_lock("the start of a sync"):
+    with warehouse.writer_lock(holder, timeout_seconds=lock_wait_seconds):
         recover(pipeline, warehouse)
     return read_state(pipeline) if warehouse.file.exists() else {}
+
+
+def expected_state(warehouse: Warehouse, holder: str) -> dict[str, dict[str, Any]]:
+    """What the loader keeps of each stream, for who changes nothing: empty where the work file lacks what was loaded.
+
+    Of an older work file that was put back, `recovered_state` may keep more.
+
+    Args:
+        warehouse: what is looked at.
+        holder: what is going on, for the message another process shows.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another process has held the writer lock for long.
+    """
+    with warehouse.writer_lock(holder, timeout_seconds=LOCK_WAIT_SECONDS):
+        return {} if _is_behind(warehouse) else read_state(make_pipeline(warehouse))
 
 
 def read_state(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:
