@@ -138,6 +138,16 @@ def test_a_backfill_reads_again_what_a_lost_work_file_had(
     site.assert_holds_the_truth()
 
 
+def test_of_packages_that_are_loaded_the_last_alone_is_kept(make_site: Make) -> None:
+    """By it a work file is known as an older one, which another test puts back."""
+    site = make_site(is_synced=True)
+    for _ in range(2):
+        site.box.advance(hours=6)
+        site.sync()
+        (loaded,) = (site.home / "dlt").glob("*/load/loaded/*")
+        assert loaded.name == site.one("SELECT max(load_id) FROM _dlt_loads")
+
+
 def test_a_clock_that_was_wrong_loses_nothing(make_site: Make, caplog: pytest.LogCaptureFixture) -> None:
     site = make_site(is_synced=True)
     site.box.advance(hours=6)
