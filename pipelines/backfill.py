@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelines.api import ApiError, NotSent, SocialConnectError
-from pipelines.load import LOCK_WAIT_SECONDS, load, make_pipeline, read_state
+from pipelines.load import LOCK_WAIT_SECONDS, expected_state, load, make_pipeline, read_state, recovered_state
 from pipelines.source import INBOX, ReadingFailed
 from pipelines.source.backfill_plan import Counted, counted, missing, planned
 from pipelines.source.reading import Batch, Reader, is_refusal
@@ -135,13 +135,17 @@ class Backfill:
             logger.warning("a backfill was stopped before it had loaded what it had read: that is loaded now")
             self._load_spooled(window, is_whole=False)
 
-    def plan(self, wanted: Window) -> list[Part]:
+    def plan(self, wanted: Window, *, is_dry_run: bool = False) -> list[Part]:
         """The windows that are to be read, newest first: what of the span no backfill has read yet.
+
+        The work file has the last word on that, so what a killed run left, or a file that was put back, is made good
+        before. A dry run, which waits for no sync, changes nothing: it takes a file that is behind for an empty one.
 
         Raises:
             pipelines.api.SocialConnectError: the API cannot be read.
+            pipelines.warehouse.WarehouseBusy: something else writes for long.
         """
-        state = read_state(make_pipeline(self._warehouse))
+        state = expected_state(self._warehouse, "the plan of a backfill") if is_dry_run else self._recovered_state()
         parts = []
         for account in self._accounts:
             if not account.topic_ids():
@@ -153,6 +157,10 @@ class Backfill:
                     parts += [Part(account, stream, each) for each in planned(self._counted(account, stream, span))]
         self.outcome.planned_count = len(parts)
         return sorted(parts, key=lambda part: part.counted.window.end, reverse=True)
+
+    def _recovered_state(self) -> dict[str, dict[str, Any]]:
+        with self._warehouse.loader_lock(HOLDER):
+            return recovered_state(self._warehouse, "the plan of a backfill", lock_wait_seconds=LOCK_WAIT_SECONDS)
 
     def run(self, parts: Sequence[Part]) -> None:
         """Reads and loads windows.

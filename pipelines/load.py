@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,7 +191,7 @@ def recover(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
             _put_back(Path(package.package_path))
     try:
         with warehouse.connect(read_only=False):
-            _load_pending(pipeline)
+            _load_pending(pipeline, warehouse)
     except duckdb.Error as error:
         logger.warning("it cannot be loaded, so it is read again: %s", str(error).partition("\n")[0])
         warehouse.distrust_unfinished_loads()
@@ -222,8 +223,7 @@ def _is_behind(warehouse: Warehouse) -> bool:
     The loader would go on from its own place, as if the rows were there. Where only the tables were dropped, it sees to
     that itself.
     """
-    # The loader's own list of them fails where the folder is not there, as nothing else does.
-    ended = [package.name for package in warehouse.dlt_folder.glob("*/load/loaded/*")]
+    ended = _loaded(warehouse)
     if not ended:
         return False
     if not warehouse.file.exists():
@@ -231,7 +231,7 @@ def _is_behind(warehouse: Warehouse) -> bool:
     with warehouse.connect() as con:
         if not has_table(con, DATASET, "_dlt_loads"):
             return False
-        return con.execute(f"SELECT 1 FROM {DATASET}._dlt_loads WHERE load_id = ?", [max(ended)]).fetchone() is None
+        return con.execute(f"SELECT 1 FROM {DATASET}._dlt_loads WHERE load_id = ?", [ended[-1].name]).fetchone() is None
 
 
 def _is_half_replayed(warehouse: Warehouse) -> bool:
@@ -239,7 +239,7 @@ def _is_half_replayed(warehouse: Warehouse) -> bool:
         return has_table(con, DATASET, "quarantine") and not has_table(con, DATASET, "_dlt_loads")
 
 
-def save_cursors(pipeline: dlt.Pipeline, names: Collection[str]) -> None:
+def save_cursors(pipeline: dlt.Pipeline, warehouse: Warehouse, names: Collection[str]) -> None:
     """Writes the cursors of some streams, as the local state has them, into a warehouse that holds none.
 
     The loader takes a warehouse without its own tables for a new one, and forgets where it was. Of other streams it
@@ -252,7 +252,7 @@ def save_cursors(pipeline: dlt.Pipeline, names: Collection[str]) -> None:
         pipeline.sync_schema()
         pipeline.abort_packages()
         pipeline.extract(cursors_alone(kept))
-    _load_pending(pipeline)
+    _load_pending(pipeline, warehouse)
 
 
 def read_cursors(warehouse: Warehouse) -> dict[str, str]:
@@ -265,16 +265,41 @@ def read_cursors(warehouse: Warehouse) -> dict[str, str]:
     }
 
 
-def recovered_state(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+def recovered_state(
+    warehouse: Warehouse, holder: str = "the start of a sync", *, lock_wait_seconds: float = 0
+) -> dict[str, dict[str, Any]]:
     """What the loader keeps of each stream, once what a killed run left behind is ended; empty without a work file.
+
+    The caller holds the loader lock.
+
+    Args:
+        warehouse: what is recovered.
+        holder: what is going on, for the message another process shows.
+        lock_wait_seconds: how long to wait for another process that writes.
 
     Raises:
         pipelines.warehouse.WarehouseBusy: another process holds the writer lock.
     """
     pipeline = make_pipeline(warehouse)
-    with warehouse.writer_lock("the start of a sync"):
+    with warehouse.writer_lock(holder, timeout_seconds=lock_wait_seconds):
         recover(pipeline, warehouse)
     return read_state(pipeline) if warehouse.file.exists() else {}
+
+
+def expected_state(warehouse: Warehouse, holder: str) -> dict[str, dict[str, Any]]:
+    """What the loader keeps of each stream, for who changes nothing: empty where the work file lacks what was loaded.
+
+    Of an older work file that was put back, `recovered_state` may keep more.
+
+    Args:
+        warehouse: what is looked at.
+        holder: what is going on, for the message another process shows.
+
+    Raises:
+        pipelines.warehouse.WarehouseBusy: another process has held the writer lock for long.
+    """
+    with warehouse.writer_lock(holder, timeout_seconds=LOCK_WAIT_SECONDS):
+        return {} if _is_behind(warehouse) else read_state(make_pipeline(warehouse))
 
 
 def read_state(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:
@@ -306,7 +331,7 @@ def _load_packages(
             package.close()
         has_rows = bool(pipeline.has_pending_data)
         if has_rows:
-            _load_pending(pipeline)
+            _load_pending(pipeline, warehouse)
         migrate(con, now=loaded_at)  # a new file shall say its layout
         keep_changes_of_shape(con, tally.drift, seen_at=loaded_at)
         keep_lateness(con, tally.lateness.items(), loaded_at=loaded_at)
@@ -314,10 +339,25 @@ def _load_packages(
         return has_rows
 
 
-def _load_pending(pipeline: dlt.Pipeline) -> None:
+def _load_pending(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
     with _cause_raised():
         pipeline.normalize()
         pipeline.load()
+    _forget_loaded(warehouse)
+
+
+def _forget_loaded(warehouse: Warehouse) -> None:
+    """Removes what the loader keeps of packages that are loaded, a schema and folders each, but for the last one's."""
+    for package in _loaded(warehouse)[:-1]:
+        shutil.rmtree(package)
+
+
+def _loaded(warehouse: Warehouse) -> list[Path]:
+    """The folders of packages whose load has ended, the newest last.
+
+    The loader's own list of them fails where the folder is not there, as nothing else does.
+    """
+    return sorted(warehouse.dlt_folder.glob("*/load/loaded/*"), key=lambda package: package.name)
 
 
 def _put_back(package: Path) -> None:

@@ -461,7 +461,7 @@ class Warehouse:
 
     def mark_tested(self) -> None:
         """Remembers the work file as it is now: its data tests have just passed."""
-        self._tested_file.write_text(signature_of(self.file), encoding="utf-8")
+        self._tested_file.write_text(self._work_signature, encoding="utf-8")
 
     def check_tested(self) -> None:
         """Checks that the work file is as it was when its data tests passed.
@@ -469,7 +469,7 @@ class Warehouse:
         Raises:
             WarehouseUntested: they have failed, or something has been loaded since.
         """
-        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != signature_of(self.file):
+        if not self._tested_file.exists() or self._tested_file.read_text(encoding="utf-8") != self._work_signature:
             raise WarehouseUntested(
                 f"{self.file} has changed since its data tests passed, so nothing was published and readers keep the"
                 " last good copy. Run 'social-warehouse transform' first."
@@ -492,13 +492,12 @@ class Warehouse:
         before = self.file.stat().st_size
         free_bytes = int(free_count) * int(block_bytes)
         is_worth_it = always or (free_count > FREE_SHARE * block_count and free_bytes >= LEAST_FREE_BYTES)
-        wal = self.file.with_name(f"{self.file.name}.wal")
-        if not is_worth_it and not wal.exists():
+        if not is_worth_it and not self._log_file.exists():
             return Compaction(before, before, free_bytes)
         with open_database(self.file, read_only=False) as con:
             con.execute("CHECKPOINT")  # what a killed run has left in the log
         if is_worth_it:
-            self._rewrite(wal)
+            self._rewrite()
         return Compaction(before, self.file.stat().st_size, free_bytes)
 
     def remove_old_sql(self, before: datetime) -> int:
@@ -512,7 +511,7 @@ class Warehouse:
             file.unlink()
         return len(old)
 
-    def _rewrite(self, wal: Path) -> None:
+    def _rewrite(self) -> None:
         building = self.file.with_suffix(".compacting")
         building.unlink(missing_ok=True)
         needed, free = self.file.stat().st_size, shutil.disk_usage(self.home).free
@@ -529,7 +528,7 @@ class Warehouse:
                 is_same = _contents(con, "work") == _contents(con, building.stem)
                 con.execute("DETACH work")
             # A log of the old file beside the new one would be taken for the new one's.
-            if not is_same or wal.exists():
+            if not is_same or self._log_file.exists():
                 raise CompactionFailed(
                     f"{self.file} was not compacted: its copy is not the same. Nothing has changed. Please report it."
                 )
@@ -556,6 +555,18 @@ class Warehouse:
     @property
     def _tested_file(self) -> Path:
         return self.home / "tested"
+
+    @property
+    def _log_file(self) -> Path:
+        """What was committed and is not in the work file yet. There while somebody writes, and after a kill."""
+        return self.file.with_name(f"{self.file.name}.wal")
+
+    @property
+    def _work_signature(self) -> str:
+        """What tells one state of the work file from another, with what its log holds."""
+        signature = signature_of(self.file)
+        holds_more = self._log_file.exists() and self._log_file.stat().st_size > 0
+        return f"{signature}, log of {signature_of(self._log_file)}" if holds_more else signature
 
 
 @dataclass(frozen=True)

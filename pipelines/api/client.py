@@ -118,9 +118,7 @@ class Page:
         records: the same list, parsed.
         count: total over all pages as this page tells it, None where it does not.
         is_last: no page follows.
-        is_not_modified: nothing changed since the `etag` that was sent; `body` and `records` are empty.
         is_truncated: the list ended although `count` says that there is more: the API caps the depth of some lists.
-        etag: what to send next time; it speaks for this page only.
         received_at: unix seconds (UTC) when the body was complete.
         answered_at: unix seconds by the API's clock when it began to answer; None where it does not say.
     """
@@ -130,9 +128,7 @@ class Page:
     records: list[Any]
     count: int | None
     is_last: bool
-    is_not_modified: bool
     is_truncated: bool
-    etag: str | None
     received_at: float
     answered_at: float | None = None
 
@@ -247,9 +243,7 @@ class SocialConnect:
         """
         return self._request(self._address(path, params), etag)
 
-    def pages(
-        self, path: str, params: Mapping[str, str | int] | None = None, *, etag: str | None = None
-    ) -> Iterator[Page]:
+    def pages(self, path: str, params: Mapping[str, str | int] | None = None) -> Iterator[Page]:
         """The pages of a list, each requested when it is asked for; at least one, which may be empty.
 
         A failure leaves the pages already given standing: they are whole, and the list goes on where they end.
@@ -257,8 +251,6 @@ class SocialConnect:
         Args:
             path: as for `get`.
             params: as for `get`; the API repeats them in its links to the next pages.
-            etag: as for `get`; sent with the first page only and speaks for that page only, so it tells about a whole
-                list when the list has one page.
 
         Raises:
             ValueError: `path` holds a query, or `params` a token.
@@ -270,9 +262,9 @@ class SocialConnect:
         seen_addresses = {str(address)}
         listed_count = 0
         while True:
-            response = self._request(address, etag)
+            response = self._request(address)
             path = _path_of(address)
-            listed = read_list_page([] if response.is_not_modified else response.data, path)
+            listed = read_list_page(response.data, path)
             listed_count += len(listed.records)
             yield Page(
                 body=response.body,
@@ -280,15 +272,13 @@ class SocialConnect:
                 records=listed.records,
                 count=listed.count,
                 is_last=listed.next_url is None,
-                is_not_modified=response.is_not_modified,
                 is_truncated=listed.next_url is None and listed.count is not None and listed_count < listed.count,
-                etag=response.etag,
                 received_at=response.received_at,
                 answered_at=response.answered_at,
             )
             if listed.next_url is None:
                 return
-            address, etag = next_address(listed.next_url, address, self._base, path), None
+            address = next_address(listed.next_url, address, self._base, path)
             if str(address) in seen_addresses:
                 raise RepeatedPage(path, page_count=len(seen_addresses))
             seen_addresses.add(str(address))
@@ -300,7 +290,7 @@ class SocialConnect:
             raise ValueError("`params` holds an access_token: tokens go into a header, give them to the client.")
         return httpx.URL(f"{str(self._base).rstrip('/')}/{path.lstrip('/')}", params=dict(params) if params else None)
 
-    def _request(self, address: httpx.URL, etag: str | None) -> Response:
+    def _request(self, address: httpx.URL, etag: str | None = None) -> Response:
         call = _Call(address, etag, self._clock())
         retrying = Retrying(
             retry=retry_if_exception(_is_worth_another_attempt),
@@ -452,8 +442,8 @@ class SocialConnect:
             return Response(None, "", etag or call.etag, (), is_not_modified=True, received_at=received_at)
         try:
             body = self._scrubber.scrub(answer.body.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise ResponseUnreadable(call.path, "it is not UTF-8", call.attempt) from error
+        except UnicodeDecodeError:  # not the cause either: it carries the body, which is not scrubbed
+            raise ResponseUnreadable(call.path, "it is not UTF-8", call.attempt) from None
         envelope = read_envelope(answer.status or 0, body, call.path, lease.token_index + 1, call.attempt)
         self._log_messages(call, envelope)
         return Response(

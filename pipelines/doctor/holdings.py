@@ -33,7 +33,12 @@ def look_at(warehouse: Warehouse, settings: Settings, *, now: datetime) -> Itera
     it open who wants to write.
     """
     yield locks(warehouse.holders(), now=now)
-    yield personal_data(policy_difference(settings, warehouse))
+    try:
+        yield personal_data(policy_difference(settings, warehouse))
+    except WarehouseUnreadable as error:
+        yield Finding(
+            "personal data", "FAIL", str(error), "do that before the next run: none begins (docs/personal-data.md)"
+        )
     loaded_at: datetime | None = None
     busy: str | None = None
     if not warehouse.file.exists():

@@ -165,7 +165,7 @@ def backfill(
         try:
             if not is_dry_run:
                 backfill.load_what_was_left()
-            parts = backfill.plan(wanted)
+            parts = backfill.plan(wanted, is_dry_run=is_dry_run)
             expected = estimate(parts, hourly_count=api.budget.hourly_count)
             on_estimate(expected)
             if not is_dry_run:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from pipelines import erasure
+from pipelines.answers import replacing
 from pipelines.api import Renewal, RequestReport, SocialConnect
 from pipelines.settings import Settings, SettingsInvalid
 from pipelines.stopping import Stop
-from pipelines.warehouse import Warehouse
+from pipelines.warehouse import Warehouse, WarehouseUnreadable
 from transforms.personal_data import Mode, Policy
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_SECONDS = 60
 """How long a step waits for another run's step to end."""
+
+_FINGERPRINT = re.compile(r"keep|drop|[0-9a-f]{32}")
+"""What `Policy.fingerprint` gives."""
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
@@ -96,6 +101,7 @@ def agreed_policy(settings: Settings, warehouse: Warehouse) -> Policy:
 
     Raises:
         SettingsInvalid: it is another one.
+        pipelines.warehouse.WarehouseUnreadable: the file that says which one the warehouse is made with is damaged.
     """
     if difference := policy_difference(settings, warehouse):
         raise SettingsInvalid(
@@ -103,21 +109,43 @@ def agreed_policy(settings: Settings, warehouse: Warehouse) -> Policy:
             " are. Set it back, or set SOCIAL_WAREHOUSE_HOME to a new folder (docs/personal-data.md)."
         )
     policy = _policy(settings)
-    warehouse.policy_file.write_text(policy.fingerprint, encoding="utf-8")
+    if not warehouse.policy_file.exists() or _made_with(warehouse) != policy.fingerprint:
+        with replacing(warehouse.policy_file) as part:
+            part.write_text(policy.fingerprint, encoding="utf-8")
     return _with_erasures(policy, warehouse)
 
 
 def policy_difference(settings: Settings, warehouse: Warehouse) -> str | None:
-    """How the policy of the settings differs from the one that the warehouse is made with; None where it does not."""
-    policy = _policy(settings)
-    made_with = warehouse.policy_file.read_text(encoding="utf-8") if warehouse.policy_file.exists() else ""
+    """How the policy of the settings differs from the one that the warehouse is made with; None where it does not.
+
+    Raises:
+        pipelines.warehouse.WarehouseUnreadable: the file that says which one it is made with is damaged.
+    """
     has_begun = warehouse.file.exists() or any(warehouse.dlt_folder.glob("*"))
-    if not has_begun or made_with in {"", policy.fingerprint}:
+    if not has_begun or not warehouse.policy_file.exists():
         return None
+    policy, made_with = _policy(settings), _made_with(warehouse)
+    if made_with == policy.fingerprint:
+        return None
+    if not _FINGERPRINT.fullmatch(made_with):
+        raise WarehouseUnreadable(
+            f"{warehouse.policy_file} is damaged or cannot be read: it does not say which personal data policy"
+            f" {warehouse.home} was made with. Restore it from a copy of the folder. Without one, see that"
+            " SOCIAL_WAREHOUSE_PERSONAL_DATA and SOCIAL_WAREHOUSE_PERSONAL_DATA_KEY are those that it was made with,"
+            " then delete the file: the next run writes it anew."
+        )
     was = made_with if made_with in get_args(Mode) else "hash"
     if was == policy.mode:
         return f"SOCIAL_WAREHOUSE_PERSONAL_DATA_KEY is not the key that {warehouse.home} was made with."
     return f"SOCIAL_WAREHOUSE_PERSONAL_DATA is {policy.mode}, but {warehouse.home} was made with {was}."
+
+
+def _made_with(warehouse: Warehouse) -> str:
+    """What the file says; nothing where it cannot be read."""
+    try:
+        return warehouse.policy_file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _policy(settings: Settings) -> Policy:

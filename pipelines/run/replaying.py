@@ -108,7 +108,7 @@ def replay(
         record.add_counts(payloads.record_counts, payloads.row_counts, payloads.quarantined_count)
         if not has_cursors:  # written last: should the replay be stopped before, a sync reads all that is missing
             with warehouse.writer_lock("a replay", timeout_seconds=LOCK_WAIT_SECONDS):
-                save_cursors(pipeline, [stream.name for stream in streams])
+                save_cursors(pipeline, warehouse, [stream.name for stream in streams])
         with warehouse.connect() as con:
             objects = objects_set_aside(con)
         state = read_state(pipeline)

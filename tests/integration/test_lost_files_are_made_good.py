@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipelines import run
 from pipelines.warehouse import WarehouseUnreadable
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,44 @@ def test_an_older_copy_of_the_work_file_is_brought_up_to_date(make_site: Make, t
     shutil.copy(kept, site.home / "warehouse.duckdb")
     site.sync()
     site.assert_holds_the_truth()
+
+
+@pytest.mark.parametrize("is_put_back", [True, False], ids=["an older copy", "none"])
+def test_a_backfill_reads_again_what_a_lost_work_file_had(
+    make_site: Make, tmp_path: Path, *, is_put_back: bool
+) -> None:
+    """Before any sync has looked at what there is, and though the loader's folder says that it was read."""
+    site = make_site(is_synced=True, options={"social_connect_start_date": "2026-03-01"})
+    start, end = site.box.now - timedelta(days=60), site.box.now
+
+    def backfill(**options: Any) -> Any:
+        return run.backfill(site.settings(), start=start, end=end, as_of=site.box.now, **options)
+
+    kept = shutil.copy(site.home / "warehouse.duckdb", tmp_path)
+    read = backfill().outcome.record_counts["mentions"]
+    assert read > 20
+    assert backfill().outcome.planned_count == 0
+    remove(site.home / "warehouse.duckdb.wal")
+    if is_put_back:
+        shutil.copy(kept, site.home / "warehouse.duckdb")
+    else:
+        remove(site.home / "warehouse.duckdb")
+    planned = backfill(is_dry_run=True)
+    assert planned.estimate.row_counts["mentions"] == pytest.approx(read, abs=2)
+    assert (site.home / "warehouse.duckdb").exists() == is_put_back
+    assert backfill().outcome.record_counts["mentions"] == read
+    site.sync()
+    site.assert_holds_the_truth()
+
+
+def test_of_packages_that_are_loaded_the_last_alone_is_kept(make_site: Make) -> None:
+    """By it a work file is known as an older one, which another test puts back."""
+    site = make_site(is_synced=True)
+    for _ in range(2):
+        site.box.advance(hours=6)
+        site.sync()
+        (loaded,) = (site.home / "dlt").glob("*/load/loaded/*")
+        assert loaded.name == site.one("SELECT max(load_id) FROM _dlt_loads")
 
 
 def test_a_clock_that_was_wrong_loses_nothing(make_site: Make, caplog: pytest.LogCaptureFixture) -> None:

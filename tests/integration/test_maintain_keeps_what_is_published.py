@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,12 +73,44 @@ def test_free_space_is_given_back_and_the_file_can_be_published_as_before(wareho
     warehouse.check_tested()
 
 
-def test_what_could_not_be_published_cannot_be_afterwards(warehouse: Warehouse) -> None:
-    with duckdb.connect(warehouse.file) as con:
-        con.execute("INSERT INTO social_connect.last VALUES (11)")
-    run.maintain(settings_of(warehouse), as_of=NOW)
+KILLED = """
+import os, sys, duckdb
+con = duckdb.connect(sys.argv[1])
+con.execute("INSERT INTO social_connect.last VALUES (11)")
+os._exit(9)
+"""
+"""A process that dies after its commit, which is in the log beside the file then, and not in the file."""
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("is_maintained", [False, True])
+def test_what_could_not_be_published_cannot_be_afterwards(
+    warehouse: Warehouse, *, is_killed: bool, is_maintained: bool
+) -> None:
+    if is_killed:
+        before = warehouse.file.stat()
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(warehouse.file)], check=False)
+        after = warehouse.file.stat()
+        assert killed.returncode == 9
+        assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    else:
+        with duckdb.connect(warehouse.file) as con:
+            con.execute("INSERT INTO social_connect.last VALUES (11)")
+    if is_maintained:
+        run.maintain(settings_of(warehouse), as_of=NOW)
     with pytest.raises(WarehouseUntested):
         run.publish(settings_of(warehouse))
+
+
+def test_what_was_tested_with_its_log_is_published_with_it(warehouse: Warehouse) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(warehouse.file)], check=False)
+    warehouse.mark_tested()
+    run.publish(settings_of(warehouse))
+    run.maintain(settings_of(warehouse), as_of=NOW)
+    assert not (warehouse.home / "warehouse.duckdb.wal").exists()
+    run.publish(settings_of(warehouse))
+    with warehouse.connect() as con:
+        assert con.execute("SELECT count(*) FROM social_connect.last WHERE range = 11").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("harm", ["disk", "copy"])

@@ -1,5 +1,8 @@
 """A warehouse is made with one policy for personal data and one key; another is refused before anything is asked."""
 
+import errno
+import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,9 +11,11 @@ from typing import Any
 import pytest
 
 from pipelines.api import SocialConnectError
+from pipelines.doctor.holdings import look_at
 from pipelines.run import replay
+from pipelines.run.opening import agreed_policy
 from pipelines.settings import SettingsInvalid
-from pipelines.warehouse import Warehouse
+from pipelines.warehouse import Warehouse, WarehouseUnreadable
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +68,50 @@ def test_a_key_that_is_not_used_makes_no_difference(make_site: Make) -> None:
     site.sync()
     site.options = policy("keep", OTHER_KEY)
     site.sync()
+
+
+@pytest.mark.parametrize("content", [b"", b"kee", b"\xff\xfe", None], ids=["empty", "cut", "no text", "unreadable"])
+def test_a_damaged_note_of_it_lets_no_other_in(make_site: Make, content: bytes | None) -> None:
+    site = make_site(mentions=10, options=policy("drop"), is_synced=True)
+    site.options = policy("keep")
+    note = Warehouse(site.home).policy_file
+    note.unlink()
+    if content is None:
+        note.mkdir()
+    else:
+        note.write_bytes(content)
+    before = site.snapshot()
+    for run in (site.sync, lambda: replay(site.settings())):
+        with pytest.raises(WarehouseUnreadable, match=r"personal-data-policy is damaged .* then delete the file"):
+            run()
+    assert site.snapshot() == before
+    (finding,) = [
+        each
+        for each in look_at(Warehouse(site.home), site.settings(), now=site.box.now)
+        if each.name == "personal data"
+    ]
+    assert finding.severity == "FAIL"
+    assert not site.box.requests
+
+
+def test_a_full_disk_takes_no_note_of_it_away(make_site: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make_site(mentions=10, is_synced=True)
+    warehouse = Warehouse(site.home)
+
+    def full(file: Path, *_: Any, **__: Any) -> int:
+        file.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    inode = warehouse.policy_file.stat().st_ino
+    agreed_policy(site.settings(), warehouse)
+    assert warehouse.policy_file.stat().st_ino == inode, "what it says already is not written again"
+    warehouse.policy_file.write_bytes(b"drop")
+    for file in (warehouse.file, *warehouse.dlt_folder.iterdir()):  # nothing is made yet: the policy is free
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    with pytest.raises(OSError, match="No space left"):
+        agreed_policy(site.settings(), warehouse)
+    assert warehouse.policy_file.read_bytes() == b"drop"
 
 
 def test_until_something_is_made_the_policy_is_free(make_site: Make, tmp_path: Path) -> None:

@@ -92,6 +92,11 @@ def failures() -> dict[str, Any]:
         "html": httpx.Response(200, text=f"<p>{echo}</p>"),
         "server error": httpx.Response(500, text=echo),
         "cut": httpx.Response(200, text=f'{{"meta":{{"code":200}},"response":"{echo}'),
+        "no utf-8": httpx.Response(
+            200,
+            content=f'{{"meta":{{"code":200}},"response":{{"paging":{{"next_url":"{link}"}}}},"x":"'.encode()
+            + b'\xff"}',
+        ),
         "foreign": httpx.Response(
             200, json={"meta": {"code": 200}, "response": {"data": [], "paging": {"next_url": link}}}
         ),

@@ -74,9 +74,7 @@ class _FakeApi:
                 records=shown,
                 count=len(rows),
                 is_last=is_last,
-                is_not_modified=False,
                 is_truncated=is_last and received < len(rows),
-                etag=None,
                 received_at=0.0,
             )
             if is_last:

@@ -129,7 +129,7 @@ class _FacetApi:
 
     @staticmethod
     def _page(records: list[Any]) -> Page:
-        return Page("", "$.response", records, None, True, False, False, None, 0.0)
+        return Page("", "$.response", records, None, True, False, 0.0)
 
 
 def loader(api: _FacetApi, *asked: Definition, now: datetime = NOW, days: int = 200) -> StatisticsLoader:
