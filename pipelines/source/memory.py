@@ -40,7 +40,7 @@ class Memory:
         asked_at = {
             stream.name: max(times)
             for stream in (*STREAMS, FACETS)
-            if (times := self._times(stream.name, account_id, "read_at", "refused_at"))
+            if (times := self._times(stream.name, account_id, "read_at", "refused_at", "cut_short_at"))
         }
         if (listed := self._last_listed_accounts()) is not None and self._has_refused_inbox_since(listed):
             asked_at.pop("accounts", None)

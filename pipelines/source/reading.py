@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -46,6 +47,8 @@ UPDATED_ROWS = "lastupdate:asc"
 # Without dates the API gives the last four weeks.
 _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T00:00:00+00:00"}
 
+_MOST_READINGS = 3
+"""How often a list is read in a run while rows of it go between its pages."""
 
 BATCH_PAGES, BATCH_BYTES = 20, 6_000_000
 """After which a batch is full and flattened at once: enough for the vectorised engine, little enough for memory."""
@@ -68,11 +71,15 @@ class Honoured:
 
 
 class Step(NamedTuple):
-    """A page, the cursor that holds once it and all before it are in the warehouse, and what was known beforehand."""
+    """A page, the cursor that holds once it and all before it are in the warehouse, and what was known beforehand.
+
+    `notice` says what of the list was left out, and why.
+    """
 
     page: Page
     cursor: Cursor
     given: Mapping[str, str] = MappingProxyType({})
+    notice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,21 +160,32 @@ class AccountReading:
                 return self._notes(stream, cursor)
 
     def snapshot(self, stream: Stream) -> list[Page]:
-        """All pages of a list that is read whole; read once per run, whoever asks."""
+        """All pages of a list that is read whole; read once per run, whoever asks.
+
+        Pages are offsets: where rows went while they were read, others were passed over, and the list is read anew.
+        """
         path = self._path(stream)
         if path not in self.snapshots:
-            self.snapshots[path] = list(self._pages(stream, {}))
+            for _ in range(_MOST_READINGS):
+                pages = list(self._pages(stream, {}))
+                if not _have_moved(pages):
+                    break
+            self.snapshots[path] = pages
         return self.snapshots[path]
 
     def topic_ids(self) -> list[str]:
         """Every topic of the account: as this run has read them, else as they are known.
 
-        The API takes an empty list as the user's own selection, not as all topics.
+        The API takes an empty list as the user's own selection, not as all topics. A list of them that was cut short
+        says which are there, not which are gone.
         """
         topics = next(stream for stream in STREAMS if stream.name == "topics")
+        known = list(self.known_topic_ids or ())
         if self.known_topic_ids is not None and self._path(topics) not in self.snapshots:
-            return list(self.known_topic_ids)
-        return list(ids_in(self.snapshot(topics)))
+            return known
+        pages = self.snapshot(topics)
+        listed = ids_in(pages)
+        return list(dict.fromkeys([*known, *listed] if _is_cut_short(pages) else listed))
 
     def added_in(self, stream: Stream, window: Window) -> Iterator[Page]:
         """Every page of the inbox's rows that were added in a window, whenever they were read before.
@@ -192,10 +210,16 @@ class AccountReading:
             yield page
 
     def _whole(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        """The whole list: what is not in it is gone. One that was cut short shows no more than what is there."""
         pages = self.snapshot(stream)
-        whole = replace(cursor, read_at=self.now, ids=ids_in(pages) if stream.keeps_ids else None)
-        for page in pages:
-            yield Step(page, whole if page is pages[-1] else cursor)
+        if _is_cut_short(pages):
+            last = replace(cursor, cut_short_at=self.now)
+        else:
+            ids = ids_in(pages) if stream.keeps_ids else None
+            last = replace(cursor, read_at=self.now, ids=ids, refused_at=None, cut_short_at=None)
+        for page in pages[:-1]:
+            yield Step(page, cursor)
+        yield Step(pages[-1], last, notice=self._cut_short_notice(stream, pages) if _is_cut_short(pages) else None)
 
     def _updated(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """Rows updated since the cursor, oldest first.
@@ -484,6 +508,15 @@ class AccountReading:
             )
             yield Step(last, cursor if has_gap else earned)
 
+    def _cut_short_notice(self, stream: Stream, pages: Sequence[Page]) -> str:
+        row_count, count = sum(len(page.records) for page in pages), pages[-1].count
+        of_how_many = "" if count is None else f" of {count}"
+        return (
+            f"{stream.name} of account {self.account_id} were cut short: the API lists {row_count}{of_how_many} rows."
+            " They are kept, and what else is known of them stays as it was. The list is read again when it is due; if"
+            " this comes again, ask the vendor to list all of them to this account."
+        )
+
     def _depth_complaint(self, stream: Stream, second: datetime) -> str:
         return (
             f"account {self.account_id}: more {stream.name} were added in the second {second.isoformat()} than the API"
@@ -507,6 +540,16 @@ def _shown_through(page: Page, window: Window) -> datetime | None:
 
 def _has_gap(page: Page) -> bool:
     return not page.records and not page.is_last
+
+
+def _have_moved(pages: Sequence[Page]) -> bool:
+    """Whether rows went between the pages of a list."""
+    return any(map(_has_gap, pages)) or any(_has_fallen(one.count, next_one.count) for one, next_one in pairwise(pages))
+
+
+def _is_cut_short(pages: Sequence[Page]) -> bool:
+    """Whether a list may have rows that its pages do not show."""
+    return pages[-1].is_truncated or _have_moved(pages)
 
 
 def _has_fallen(before: int | None, now: int | None) -> bool:
@@ -578,6 +621,8 @@ class StreamReader(Reader):
             for call_count, read in enumerate(account.steps(self.stream, cursor), 1):
                 step = read._replace(cursor=replace(read.cursor, call_count=call_count))
                 cursor = step.cursor
+                if step.notice is not None:
+                    self.notices.append(step.notice)
                 if batch and batch.given != step.given:
                     yield batch
                     batch = None

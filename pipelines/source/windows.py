@@ -75,7 +75,8 @@ class Cursor:
     `history_from`: rows added before then have never been asked for. `added_through`: every row added up to then has
     been read. `acted_through`: every action up to then has been seen. `updated_through`: every update up to then has
     been read. `read_at`: start of the run that last read the list whole, or began to read the inbox. `refused_at`:
-    start of the run in which the API last refused the list. `ids`: what the list held when it was read whole, of a list
+    start of the run in which the API last refused the list. `cut_short_at`: start of the run in which the list, which
+    is to be read whole, was last cut short. `ids`: what the list held when it was read whole, of a list
     by whose ids others are asked for; of the inbox, the topics it was read of. `seen_through`: the API's own time when
     the inbox was last read to its end. `added_recent_from`, `acted_recent_from`: the rows that had been added, or acted
     on, from then on were no more than the overlap may hold. `call_count`: how many calls the last reading took.
@@ -90,6 +91,7 @@ class Cursor:
     updated_through: datetime | None = None
     read_at: datetime | None = None
     refused_at: datetime | None = None
+    cut_short_at: datetime | None = None
     seen_through: datetime | None = None
     added_recent_from: datetime | None = None
     acted_recent_from: datetime | None = None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.source import ReadingFailed
+from pipelines.source import STREAMS, AccountReading, ReadingFailed
 
 Json = dict[str, Any]
 Make = Callable[..., Any]
@@ -369,3 +369,58 @@ def test_an_empty_list_was_read_too(rows_api: Make, reading: Make) -> None:
     api = rows_api(rows=[], now=after(DAY))
     box = reading(api, "users")
     assert (box.run(start=START).page_count, box.cursor.read_at) == (1, after(DAY))
+
+
+@pytest.mark.parametrize("stream_name", ["users", "topics"])
+def test_a_whole_list_that_is_cut_short_tells_nothing_of_what_it_lacks(
+    rows_api: Make, reading: Make, stream_name: str
+) -> None:
+    rows = [row(n, 0) for n in range(9)]
+    api = rows_api(rows=rows, topics=rows, now=after(DAY))
+    box = reading(api, stream_name)
+    box.run(start=START)
+    before = box.cursor
+    api.now, api.depth_cap, api.rows = after(2 * DAY), 6, [each | {"seen": "again"} for each in rows]
+    api.topics = api.rows
+    reader = box.run(start=START)
+    assert (reader.stopped_by, box.cursor.read_at, box.cursor.ids) == (None, before.read_at, before.ids)
+    assert box.cursor.cut_short_at == after(2 * DAY)
+    assert sum("seen" in each for each in box.rows.values()) == 6, "what was listed is kept"
+    (notice,) = reader.notices
+    assert f"{stream_name} of account 1417 were cut short: the API lists 6 of 9 rows" in notice
+    api.now, api.depth_cap = after(3 * DAY), 10_000
+    assert box.run(start=START).notices == []
+    assert (box.cursor.read_at, box.cursor.cut_short_at) == (after(3 * DAY), None)
+
+
+def test_a_whole_list_from_which_rows_go_is_read_anew(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, 0) for n in range(9)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        if len(api.asked) == 1:
+            api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, "users")
+    assert box.run(start=START).notices == []
+    assert (sorted(box.rows), box.cursor.read_at) == ([f"r{n}" for n in range(1, 9)], after(DAY))
+
+
+def test_a_whole_list_from_which_rows_go_all_the_time_is_not_taken_for_whole(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, 0) for n in range(90)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, "users")
+    (notice,) = box.run(start=START).notices
+    assert "users of account 1417 were cut short" in notice
+    assert (box.cursor.read_at, box.cursor.cut_short_at) == (None, after(DAY))
+
+
+def test_a_list_of_topics_that_is_cut_short_takes_none_from_the_inbox(rows_api: Make) -> None:
+    api = rows_api(now=after(DAY), topics=[{"id": n} for n in range(90)], depth_cap=60)
+    account = AccountReading(api, "1417", START, api.now, known_topic_ids=("88", "7"))
+    account.snapshot(next(stream for stream in STREAMS if stream.name == "topics"))
+    assert account.topic_ids() == ["88", "7", *(str(n) for n in range(60) if n != 7)]
