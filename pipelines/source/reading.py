@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pipelines.api import ApiError, NotFound, PermissionDenied, SocialConnectError
+from pipelines.api import ApiError, NotFound, Page, PermissionDenied, SocialConnectError
 from pipelines.source.streams import STREAMS, Reading
 from pipelines.source.windows import (
     ONE_SECOND,
@@ -33,7 +33,7 @@ from pipelines.source.windows import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pipelines.api import Page, SocialConnect
+    from pipelines.api import SocialConnect
     from pipelines.source.streams import Stream
     from transforms.drift import Drift
 
@@ -49,6 +49,8 @@ _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T0
 
 _MOST_READINGS = 3
 """How often a list is read in a run while rows of it go between its pages."""
+_MOST_REFUSALS = 5
+"""Of so many mentions one after another the notes are asked for before none of any is taken to be given."""
 
 BATCH_PAGES, BATCH_BYTES = 20, 6_000_000
 """After which a batch is full and flattened at once: enough for the vectorised engine, little enough for memory."""
@@ -279,21 +281,38 @@ class AccountReading:
     def _notes(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """The notes on mentions that have got one since the cursor, the longest waiting first.
 
-        Several may have got theirs in one second: only the last of them earns it.
+        Several may have got theirs in one second: only the last of them earns it. A mention that is gone, or refused
+        while others are not, earns it too, or it would keep those behind it waiting for ever.
         """
+        refusals: list[PermissionDenied] = []
+        is_answered = False
         noted = list(self.noted_mentions(self.account_id, cursor.acted_through))
         for place, (noted_at, unique_id) in enumerate(noted, 1):
             topic_id, _, mention_id = unique_id.partition("_")
             path = "/" + stream.path.format(account_id=self.account_id, topic_id=topic_id, mention_id=mention_id)
             is_last_of_second = place == len(noted) or noted[place][0] > noted_at
+            earned = replace(cursor, acted_through=noted_at) if is_last_of_second else cursor
             try:
                 for page in self.api.pages(path, {"context_type": "notes"} | _ALL_TIMES):
                     self.on_page(stream, page)
-                    if page.is_last and is_last_of_second:
-                        cursor = replace(cursor, acted_through=noted_at)
-                    yield Step(page, cursor, {"unique_id": unique_id})
+                    is_answered = True
+                    yield Step(page, earned if page.is_last else cursor, {"unique_id": unique_id})
             except NotFound:
+                is_answered = True
                 logger.warning("mention %s is gone, and the notes on it", unique_id)
+                yield Step(_no_page(), earned, {"unique_id": unique_id})
+            except PermissionDenied as refusal:
+                refusals.append(refusal)
+                if not is_answered and len(refusals) == _MOST_REFUSALS:
+                    raise
+                logger.warning(
+                    "the notes on mention %s are left out unless it gets another. %s", unique_id, str(refusal)
+                )
+                if is_answered:
+                    yield Step(_no_page(), earned, {"unique_id": unique_id})
+            cursor = earned if is_answered else cursor
+        if refusals and not is_answered:
+            raise refusals[0]
 
     def _window(self, stream: Stream, window: Window, parameters: dict[str, str]) -> Iterator[Page]:
         """All rows of a window; where the depth cap ends the list, each half of it."""
@@ -538,6 +557,11 @@ def _shown_through(page: Page, window: Window) -> datetime | None:
     return min(datetime.fromtimestamp(page.answered_at, UTC), window.end)
 
 
+def _no_page() -> Page:
+    """Stands where the API gave none."""
+    return Page("", "$", [], None, is_last=True, is_not_modified=False, is_truncated=False, etag=None, received_at=0)
+
+
 def _has_gap(page: Page) -> bool:
     return not page.records and not page.is_last
 
@@ -667,8 +691,11 @@ def with_page(batch: Batch | None, account_id: str, step: Step) -> Batch:
     """
     page = step.page
     before = batch or Batch(account_id, (), page.records_path, 0, step.cursor, step.given)
+    if not page.body:
+        return replace(before, cursor=step.cursor)
     return replace(
         before,
+        records_path=before.records_path if before.bodies else page.records_path,
         bodies=(*before.bodies, page.body.encode()),
         record_count=before.record_count + len(page.records),
         cursor=step.cursor,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.api import PermissionDenied
 from pipelines.source import STREAMS, AccountReading, ReadingFailed
 
 Json = dict[str, Any]
@@ -329,6 +330,64 @@ def test_a_mention_that_is_gone_keeps_no_other_waiting(
     assert box.run(start=START).stopped_by is None
     assert "mention 7_2 is gone" in caplog.text
     assert (sorted(box.rows), box.cursor.acted_through) == (["n1"], after(30))
+
+
+def at_most(noted: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """As many mentions as a run may ask."""
+    return lambda account_id, moment: noted(account_id, moment)[:count]
+
+
+def refuse(api: Any, *unique_ids: str) -> None:
+    """Has the API refuse the notes on some mentions, and no others."""
+    listed = api.listed
+
+    def or_refuse(path: str, params: Any) -> Any:
+        if "_".join(path.split("/")[-2:]) in unique_ids:
+            raise PermissionDenied(403, "no_permission", "not yours", path)
+        return listed(path, params)
+
+    api.listed = or_refuse
+
+
+def test_mentions_that_are_gone_are_asked_for_once(rows_api: Make, reading: Make) -> None:
+    """However many they are: those behind them get their turn."""
+    api = rows_api(notes={"7_9": [note(9)]}, now=after(DAY))
+    box = reading(api, "mention_context_items")
+    box.noted = at_most(noted({"7_1": 10, "7_2": 20, "7_9": 30}), 2)
+    for _ in range(3):
+        box.run(start=START)
+    assert [request["path"][-1] for request in api.asked] == ["1", "2", "9"]
+    assert (list(box.rows), box.cursor.acted_through) == (["n9"], after(30))
+
+
+@pytest.mark.parametrize("refused", ["7_1", "7_2", "7_3"])
+def test_a_mention_that_alone_is_refused_keeps_no_other_waiting(rows_api: Make, reading: Make, refused: str) -> None:
+    times = {"7_1": 10, "7_2": 20, "7_3": 30}
+    api = rows_api(notes={unique_id: [note(int(unique_id[-1]))] for unique_id in times}, now=after(DAY))
+    refuse(api, refused)
+    box = reading(api, "mention_context_items")
+    box.noted = noted(times)
+    reader = box.run(start=START)
+    assert (reader.notices, box.cursor.acted_through, box.cursor.refused_at) == ([], after(30), None)
+    assert sorted(box.rows) == sorted(f"n{unique_id[-1]}" for unique_id in times if unique_id != refused)
+
+
+@pytest.mark.parametrize(("count", "call_count"), [(2, 2), (20, 5)])
+def test_notes_that_are_refused_wait_until_they_are_not(
+    rows_api: Make, reading: Make, count: int, call_count: int
+) -> None:
+    times = {f"7_{n}": 10 * n for n in range(count)}
+    api = rows_api(notes={f"7_{n}": [note(n)] for n in range(count)}, now=after(DAY))
+    listed = api.listed
+    refuse(api, *times)
+    box = reading(api, "mention_context_items")
+    box.noted = noted(times)
+    (notice,) = box.run(start=START).notices
+    assert "mention_context_items of account 1417 skipped" in notice
+    assert (len(api.asked), box.cursor.acted_through) == (call_count, None)
+    api.listed = listed
+    assert box.run(start=START).notices == []
+    assert len(box.rows) == count
 
 
 @pytest.mark.parametrize("allowed", range(1, 12))
