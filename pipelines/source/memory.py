@@ -33,7 +33,7 @@ class Memory:
         cursors = [Cursor.from_state(self._kept(name).get(account_id, {})) for name in ("topics", "mentions")]
         listed = [cursor for cursor in cursors if cursor.ids is not None]
         last = max(listed, key=lambda cursor: cursor.read_at or _NEVER, default=None)
-        return None if last is None else last.ids
+        return None if last is None or last.ids is None else (*last.ids, *last.joining_ids)
 
     def lists_to_read(self, account_id: str, *, now: datetime) -> frozenset[str]:
         """The names of the streams that a sync reads of an account, the statistics among them."""

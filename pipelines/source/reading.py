@@ -328,7 +328,7 @@ class AccountReading:
             yield from self._window(stream, half, parameters)
 
     def _inbox(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
-        """New rows, then changed ones.
+        """New rows, then changed ones, then what new topics had before.
 
         The API refuses a list of which a topic has been removed: then the topics are listed anew, and all is read so.
         """
@@ -359,12 +359,7 @@ class AccountReading:
         if window.start > window.end:
             logger.warning("account %s has been read beyond %s already", self.account_id, self.now.isoformat())
             return
-        new_topic_ids = [] if cursor.ids is None else [each for each in topic_ids if each not in cursor.ids]
-        if new_topic_ids and history_from < window.start:
-            before = Window(history_from, window.start)
-            for step in self._added(stream, before, {"topic_ids": ",".join(new_topic_ids)}, cursor):
-                yield Step(step.page, cursor)
-        cursor = replace(cursor, ids=tuple(topic_ids))
+        cursor = _with_topics(cursor, topic_ids, Window(history_from, window.start))
         seen_through: datetime | None = None
         is_short = False
         for step in self._added(stream, window, topics, cursor):
@@ -375,7 +370,26 @@ class AccountReading:
             whole = None if is_short else seen_through
             history = Window(min(history_from, cursor.backfilled_from or history_from), window.end)
             changed = self._changes(stream, history, topics, stop_at)
-            yield from self._earning_acted_through(stream, changed, cursor, stop_at, seen_through=whole)
+            for step in self._earning_acted_through(stream, changed, cursor, stop_at, seen_through=whole):
+                cursor = step.cursor
+                yield step
+        if cursor.joining is not None:
+            yield from self._history_of_new_topics(stream, cursor, cursor.joining)
+
+    def _history_of_new_topics(self, stream: Stream, cursor: Cursor, joining: Window) -> Iterator[Step]:
+        """What the new topics had before the inbox was read of them.
+
+        It may take more calls than there are: the next run goes on where this one has come to.
+        """
+        topics = {"topic_ids": ",".join(cursor.joining_ids)}
+        last: Page | None = None
+        for step in self._added(stream, joining, topics, Cursor(added_through=joining.start)):
+            if last is not None:
+                yield Step(last, cursor)
+            last, read_through = step.page, step.cursor.added_through or joining.start
+            cursor = replace(cursor, joining=replace(joining, start=min(read_through, joining.end)))
+        if last is not None:
+            yield Step(last, _joined(cursor))
 
     def _added(self, stream: Stream, window: Window, topics: dict[str, str], cursor: Cursor) -> Iterator[Step]:
         """Rows of a window by date added, by whatever the API honours."""
@@ -548,6 +562,20 @@ class AccountReading:
             " rows could be missed. This page and those after it were not kept. Report it with the output of"
             " 'social-warehouse check'."
         )
+
+
+def _with_topics(cursor: Cursor, topic_ids: Sequence[str], before: Window) -> Cursor:
+    """The inbox's cursor with the topics that there are now; of new ones, rows of a window are still to be read."""
+    if cursor.ids is None:
+        return replace(cursor, ids=tuple(topic_ids))
+    known, new = (tuple(each for each in topic_ids if (each in cursor.ids) == is_known) for is_known in (True, False))
+    joining = cursor.joining if cursor.joining is not None and set(new) <= set(cursor.joining_ids) else before
+    cursor = replace(cursor, ids=known, joining=joining, joining_ids=new)
+    return cursor if new and joining.start < joining.end else _joined(cursor)
+
+
+def _joined(cursor: Cursor) -> Cursor:
+    return replace(cursor, ids=(*(cursor.ids or ()), *cursor.joining_ids), joining=None, joining_ids=())
 
 
 def _shown_through(page: Page, window: Window) -> datetime | None:

@@ -263,3 +263,73 @@ def test_runs_that_die_anywhere_lose_nothing(
         for time in (cursor.added_through, cursor.acted_through):
             assert time is None or time <= api.now
     assert box.rows == view(api)
+
+
+def by_topic(list_api: Make) -> Make:
+    """An inbox that lists only mentions of the topics that it is asked for."""
+
+    class TopicsApi(list_api):  # type: ignore[misc, valid-type]
+        def listed(self, path: str, params: Any) -> Any:
+            asked = str(params["topic_ids"]).split(",")
+            return [row for row in super().listed(path, params) if row["unique_id"].split("_")[0] in asked]
+
+    return TopicsApi
+
+
+def test_a_new_topic_larger_than_an_allowance_is_read_in_several_runs(
+    mention: Make, list_api: Make, inbox: Make
+) -> None:
+    """What is new elsewhere is read all the while, and no row of the new topic more than a page twice."""
+    mentions = [
+        mention("7_old", added=DAY - 60),
+        *(mention(f"8_{n:02}", added=60 * n) for n in range(30)),
+        *(mention(f"{topic}_day{day}", added=day * DAY + 10) for day in range(1, 9) for topic in (7, 8)),
+    ]
+    api = by_topic(list_api)(mentions=mentions, now=after(DAY), topics=({"id": 7},))
+    box = inbox(api)
+    box.run(start=START)
+    api.topics = ({"id": 7}, {"id": 8})
+    counts = []
+    for day in range(2, 9):
+        api.now, api.asked, api.allowed = after(day * DAY), [], 7
+        reader = box.run(start=START)
+        counts.append(sum(name.startswith("8_") and "day" not in name for name in box.rows))
+        assert {f"{topic}_day{before}" for topic in (7, 8) for before in range(1, day)} <= set(box.rows)
+        assert (box.cursor.ids == ("7", "8")) == (reader.stopped_by is None)
+        assert box.cursor.joining_ids == (() if reader.stopped_by is None else ("8",))
+        if reader.stopped_by is None:
+            break
+    assert reader.stopped_by is None
+    assert counts == sorted(set(counts))
+    assert box.rows == view(api)
+
+
+def test_a_topic_that_comes_while_another_is_read_is_read_from_its_beginning(
+    mention: Make, list_api: Make, inbox: Make
+) -> None:
+    mentions = [mention(f"{topic}_{n:02}", added=600 * n + topic) for topic in (7, 8, 9) for n in range(12)]
+    api = by_topic(list_api)(mentions=mentions, now=after(DAY), topics=({"id": 7},))
+    box = inbox(api)
+    box.run(start=START)
+    api.topics, api.now, api.asked, api.allowed = ({"id": 7}, {"id": 8}), after(2 * DAY), [], 6
+    assert box.run(start=START).stopped_by is not None
+    assert box.cursor.joining_ids == ("8",)
+    api.topics, api.now, api.allowed = ({"id": 7}, {"id": 8}, {"id": 9}), after(3 * DAY), None
+    assert box.run(start=START).stopped_by is None
+    assert box.rows == view(api)
+    assert (box.cursor.ids, box.cursor.joining) == (("7", "8", "9"), None)
+
+
+def test_a_topic_that_goes_while_its_history_is_read_is_forgotten(mention: Make, list_api: Make, inbox: Make) -> None:
+    mentions = [mention(f"{topic}_{n:02}", added=600 * n + topic) for topic in (7, 8) for n in range(12)]
+    api = by_topic(list_api)(mentions=mentions, now=after(DAY), topics=({"id": 7},))
+    box = inbox(api)
+    box.run(start=START)
+    api.topics, api.now, api.asked, api.allowed = ({"id": 7}, {"id": 8}), after(2 * DAY), [], 6
+    box.run(start=START)
+    api.topics, api.now, api.allowed = ({"id": 7},), after(3 * DAY), None
+    box.run(start=START)
+    assert (box.cursor.ids, box.cursor.joining_ids, box.cursor.joining) == (("7",), (), None)
+    api.topics, api.now = ({"id": 7}, {"id": 8}), after(4 * DAY)
+    box.run(start=START)
+    assert box.rows == view(api)
