@@ -11,7 +11,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pipelines.api import ApiError, NotFound, Page, PermissionDenied, SocialConnectError
+from pipelines.api import ApiError, BudgetUsedUp, NotFound, Page, PermissionDenied, SocialConnectError
 from pipelines.source.streams import STREAMS, Reading
 from pipelines.source.windows import (
     ONE_SECOND,
@@ -49,6 +49,8 @@ _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T0
 
 _MOST_READINGS = 3
 """How often a list is read in a run while rows of it go between its pages."""
+_PAGES_WORTH_A_NOTICE = 2
+"""How many pages are read again in the next sync without a word; it reads one again in any case."""
 _MOST_REFUSALS = 5
 """Of so many mentions one after another the notes are asked for before none of any is taken to be given."""
 
@@ -195,7 +197,8 @@ class AccountReading:
         Oldest first, where the API lists in order.
         """
         topics = {"topic_ids": ",".join(self.topic_ids())}
-        yield from (self._new_rows if self.honoured.lists_in_order else self._window)(stream, window, topics)
+        pages = (self._new_rows if self.honoured.lists_in_order else self._window)(stream, window, topics)
+        yield from (page for page in pages if page.body)
 
     def _with_history(self, cursor: Cursor) -> tuple[Cursor, datetime]:
         """The cursor, and how far back its list has ever been asked for: a start date may move on with the clock."""
@@ -206,10 +209,18 @@ class AccountReading:
         return "/" + stream.path.format(account_id=self.account_id)
 
     def _pages(self, stream: Stream, parameters: dict[str, str]) -> Iterator[Page]:
+        """The pages of a list; where the API refuses to list more of it, an empty one ends it as cut short."""
         limit = {"limit": stream.page_size} if stream.page_size else {}
-        for page in self.api.pages(self._path(stream), {**limit, **parameters}):
-            self.on_page(stream, page)
-            yield page
+        is_begun = False
+        try:
+            for page in self.api.pages(self._path(stream), {**limit, **parameters}):
+                is_begun = True
+                self.on_page(stream, page)
+                yield page
+        except ApiError as error:
+            if error.error_id != "limit_exceeded" or not is_begun:
+                raise
+            yield _no_page(is_truncated=True)
 
     def _whole(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """The whole list: what is not in it is gone. One that was cut short shows no more than what is there."""
@@ -315,14 +326,21 @@ class AccountReading:
             raise refusals[0]
 
     def _window(self, stream: Stream, window: Window, parameters: dict[str, str]) -> Iterator[Page]:
-        """All rows of a window; where the depth cap ends the list, each half of it."""
-        is_truncated = False
+        """All rows of a window; each half of it where the depth cap ends the list, or rows went while it was read.
+
+        Those of a half are fewer, so they are read while less happens.
+        """
+        halves = window.halves()
+        is_short, count = False, None
         for page in self._pages(stream, parameters | window.as_parameters()):
+            is_short = (_has_fallen(count, page.count) or _has_gap(page)) and halves is not None
+            if is_short:
+                break
+            is_short, count = page.is_truncated, page.count
             yield page
-            is_truncated = page.is_truncated
-        if not is_truncated:
+        if not is_short:
             return
-        if (halves := window.halves()) is None:
+        if halves is None:
             raise ReadingFailed(self._depth_complaint(stream, window.start))
         for half in halves:
             yield from self._window(stream, half, parameters)
@@ -585,9 +603,19 @@ def _shown_through(page: Page, window: Window) -> datetime | None:
     return min(datetime.fromtimestamp(page.answered_at, UTC), window.end)
 
 
-def _no_page() -> Page:
+def _no_page(*, is_truncated: bool = False) -> Page:
     """Stands where the API gave none."""
-    return Page("", "$", [], None, is_last=True, is_not_modified=False, is_truncated=False, etag=None, received_at=0)
+    return Page(
+        body="",
+        records_path="$",
+        records=[],
+        count=None,
+        is_last=True,
+        is_not_modified=False,
+        is_truncated=is_truncated,
+        etag=None,
+        received_at=0,
+    )
 
 
 def _has_gap(page: Page) -> bool:
@@ -669,9 +697,12 @@ class StreamReader(Reader):
 
     def _read_account(self, account: AccountReading, cursor: Cursor) -> Iterator[Batch]:
         batch: Batch | None = None
+        unearned_page_count = 0
         try:
             for call_count, read in enumerate(account.steps(self.stream, cursor), 1):
                 step = read._replace(cursor=replace(read.cursor, call_count=call_count))
+                is_earned = step.cursor != replace(cursor, call_count=call_count)
+                unearned_page_count = 0 if is_earned else unearned_page_count + 1
                 cursor = step.cursor
                 if step.notice is not None:
                     self.notices.append(step.notice)
@@ -683,6 +714,7 @@ class StreamReader(Reader):
                     yield batch
                     batch = None
         except (SocialConnectError, ReadingFailed) as stop:
+            self._tell_what_is_read_again(stop, account.account_id, unearned_page_count)
             if is_refusal(stop) or isinstance(stop, NotFound):
                 if batch:
                     yield batch
@@ -693,6 +725,14 @@ class StreamReader(Reader):
                 self.stopped_by = stop
         if batch:
             yield batch
+
+    def _tell_what_is_read_again(self, stop: Exception, account_id: str, page_count: int) -> None:
+        if isinstance(stop, BudgetUsedUp) and page_count >= _PAGES_WORTH_A_NOTICE:
+            self.notices.append(
+                f"{self.stream.name} of account {account_id}: the calls ran out after {page_count} pages of a list that"
+                " counts once it was read to its end, so the next sync reads them again. If this comes again, let a run"
+                " wait for the next hour's calls: SOCIAL_CONNECT_MAX_WAIT_SECONDS=3600."
+            )
 
 
 def ids_in(pages: Iterable[Page]) -> tuple[str, ...]:

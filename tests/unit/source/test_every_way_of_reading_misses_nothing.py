@@ -122,6 +122,56 @@ def test_a_used_up_budget_in_a_log_that_is_cut_claims_nothing(rows_api: Make, re
     assert box.rows == there_by(rows, api.now)
 
 
+@pytest.mark.parametrize("stream_name", ["account_changes", "publisher_posts"])
+def test_a_list_refused_beyond_its_depth_is_read_by_halves(rows_api: Make, reading: Make, stream_name: str) -> None:
+    rows = [row(n, HOUR * n) for n in range(20)]
+    api = rows_api(rows=rows, now=after(DAY), depth_cap=6, refuses_depth=True)
+    box = reading(api, stream_name)
+    box.run(start=START)
+    assert box.rows == there_by(rows, api.now)
+    assert box.cursor.read_at == after(DAY)
+
+
+def test_a_log_that_is_begun_again_by_each_sync_says_how_it_is_finished(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, HOUR * n) for n in range(20)], now=after(DAY), allowed=5)
+    box = reading(api, "account_changes")
+    (notice,) = box.run(start=START).notices
+    assert "account_changes of account 1417: the calls ran out after" in notice
+    assert "SOCIAL_CONNECT_MAX_WAIT_SECONDS" in notice
+    api.allowed = None
+    assert box.run(start=START).notices == []
+
+
+@pytest.mark.parametrize("stream_name", ["account_changes", "publisher_posts"])
+@pytest.mark.parametrize("after_page", range(1, 5))
+def test_rows_that_go_from_a_list_in_no_order_hide_no_other(
+    rows_api: Make, reading: Make, stream_name: str, after_page: int
+) -> None:
+    api = rows_api(rows=[row(n, HOUR * n) for n in range(20)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        if sum("date_from" in request for request in api.asked) == after_page:
+            api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, stream_name)
+    box.run(start=START)
+    assert there_by(api.rows, api.now).items() <= box.rows.items()
+
+
+def test_a_list_in_no_order_from_which_rows_always_go_comes_to_its_end(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, MINUTE * n) for n in range(200)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, "account_changes")
+    box.run(start=START)
+    assert there_by(api.rows, api.now).items() <= box.rows.items()
+    assert box.cursor.read_at == after(DAY)
+
+
 # --- contacts ---
 
 contact_slots = st.lists(st.integers(0, 2 * DAY), max_size=25, unique=True)
@@ -447,6 +497,9 @@ def test_a_whole_list_that_is_cut_short_tells_nothing_of_what_it_lacks(
     assert sum("seen" in each for each in box.rows.values()) == 6, "what was listed is kept"
     (notice,) = reader.notices
     assert f"{stream_name} of account 1417 were cut short: the API lists 6 of 9 rows" in notice
+    api.refuses_depth = True
+    (notice,) = box.run(start=START).notices
+    assert f"{stream_name} of account 1417 were cut short: the API lists 6 rows" in notice
     api.now, api.depth_cap = after(3 * DAY), 10_000
     assert box.run(start=START).notices == []
     assert (box.cursor.read_at, box.cursor.cut_short_at) == (after(3 * DAY), None)

@@ -35,10 +35,12 @@ def view(api: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("depth_cap", [6, 9, 30, 10_000])
+@pytest.mark.parametrize("refuses_depth", [False, True])
 def test_a_list_longer_than_the_depth_cap_is_continued_without_a_hole(
-    mention: Make, list_api: Make, inbox: Make, depth_cap: int
+    mention: Make, list_api: Make, inbox: Make, depth_cap: int, refuses_depth: bool
 ) -> None:
     api = list_api([mention(f"m{n}", added=60 * (n // 2)) for n in range(50)], now=after(DAY), depth_cap=depth_cap)
+    api.refuses_depth = refuses_depth
     box = inbox(api)
     box.run(start=START)
     assert box.rows == view(api)
@@ -65,9 +67,12 @@ def test_changed_rows_are_read_no_further_than_needed(mention: Make, list_api: M
     assert len(api.mention_requests("action_last_date:desc")) == 1, "the first page's last row is older already"
 
 
-def test_a_depth_cap_before_the_stop_splits_the_window(mention: Make, list_api: Make, inbox: Make) -> None:
+@pytest.mark.parametrize("refuses_depth", [False, True])
+def test_a_depth_cap_before_the_stop_splits_the_window(
+    mention: Make, list_api: Make, inbox: Make, refuses_depth: bool
+) -> None:
     mentions = [mention(f"m{n:02}", added=60 * n, acted=(3 * HOUR + n,)) for n in range(40)]
-    api = list_api(mentions, now=after(2 * HOUR), depth_cap=6)
+    api = list_api(mentions, now=after(2 * HOUR), depth_cap=6, refuses_depth=refuses_depth)
     box = inbox(api)
     box.run(start=START)
     api.now, api.asked = after(4 * HOUR), []
@@ -120,6 +125,7 @@ def test_a_used_up_budget_leaves_what_was_read_and_its_cursor(mention: Make, lis
     reader = box.run(start=START)
     assert reader.stopped_by is not None
     assert reader.is_done
+    assert reader.notices == [], "what was read is not read again"
     assert (reader.record_count, reader.page_count) == (15, 5), "one of the six requests was for topics"
     assert names(box.rows) == [f"m{n:02}" for n in range(15)]
     assert Cursor.from_state(box.state["1417"]).added_through == after(60 * 14)
@@ -135,7 +141,10 @@ def test_a_budget_used_up_among_the_changes_does_not_claim_them(mention: Make, l
     box.run(start=START)
     acted_through = Cursor.from_state(box.state["1417"]).acted_through
     api.now, api.asked, api.allowed = after(4 * HOUR), [], 11
-    assert box.run(start=START).stopped_by is not None
+    reader = box.run(start=START)
+    assert reader.stopped_by is not None
+    (notice,) = reader.notices
+    assert "mentions of account 1417: the calls ran out after" in notice
     assert Cursor.from_state(box.state["1417"]).acted_through == acted_through
     api.allowed = None
     box.run(start=START)
