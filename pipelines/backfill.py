@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipelines.api import ApiError, NotSent, SocialConnectError
+from pipelines.api import NotSent, SocialConnectError
 from pipelines.load import LOCK_WAIT_SECONDS, expected_state, load, make_pipeline, read_state, recovered_state
 from pipelines.source import INBOX, ReadingFailed
 from pipelines.source.backfill_plan import Counted, counted, missing, planned
@@ -250,18 +250,14 @@ class Backfill:
         is_read = False
         while not is_read:
             read_through, row_count = start, 0
-            try:
-                for page in account.added_in(window.stream, Window(start, window.end)):
-                    spooled = self._spool.add(window, page, is_in_order=account.honoured.lists_in_order)
-                    read_through = max(spooled.read_through, read_through)
-                    row_count += len(page.records)
-                    if row_count >= LISTED_ROWS and read_through > start and not page.is_last:
-                        break
-                else:
-                    is_read = True
-            except ApiError as error:
-                if error.error_id != "limit_exceeded" or read_through <= start:
-                    raise
+            for page in account.added_in(window.stream, Window(start, window.end)):
+                spooled = self._spool.add(window, page, is_in_order=account.honoured.lists_in_order)
+                read_through = max(spooled.read_through, read_through)
+                row_count += len(page.records)
+                if row_count >= LISTED_ROWS and read_through > start and not page.is_last:
+                    break
+            else:
+                is_read = True
             start = read_through
 
     def _load_spooled(self, window: SpooledWindow, *, is_whole: bool) -> None:

@@ -33,14 +33,14 @@ class Memory:
         cursors = [Cursor.from_state(self._kept(name).get(account_id, {})) for name in ("topics", "mentions")]
         listed = [cursor for cursor in cursors if cursor.ids is not None]
         last = max(listed, key=lambda cursor: cursor.read_at or _NEVER, default=None)
-        return None if last is None else last.ids
+        return None if last is None or last.ids is None else (*last.ids, *last.joining_ids)
 
     def lists_to_read(self, account_id: str, *, now: datetime) -> frozenset[str]:
         """The names of the streams that a sync reads of an account, the statistics among them."""
         asked_at = {
             stream.name: max(times)
             for stream in (*STREAMS, FACETS)
-            if (times := self._times(stream.name, account_id, "read_at", "refused_at"))
+            if (times := self._times(stream.name, account_id, "read_at", "refused_at", "cut_short_at"))
         }
         if (listed := self._last_listed_accounts()) is not None and self._has_refused_inbox_since(listed):
             asked_at.pop("accounts", None)

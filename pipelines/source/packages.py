@@ -223,8 +223,16 @@ class Package:
         return {(account_id, at_most_seconds): count for account_id, at_most_seconds, count in counts}
 
     def _read_whole(self) -> list[str]:
-        """The accounts of which this is the whole list."""
-        return [account_id for account_id, cursor in self.cursors.items() if cursor.read_at == self.manner.loaded_at]
+        """The accounts of which this is the whole list.
+
+        An earlier run as of the same time may have read it whole where this one could not.
+        """
+        loaded_at = self.manner.loaded_at
+        return [
+            account_id
+            for account_id, cursor in self.cursors.items()
+            if cursor.read_at == loaded_at and loaded_at not in {cursor.refused_at, cursor.cut_short_at}
+        ]
 
     def _remember(self) -> Iterator[Any]:
         """Commits the cursors with the package: a resource without items."""

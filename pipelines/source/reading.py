@@ -7,10 +7,11 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pipelines.api import ApiError, NotFound, PermissionDenied, SocialConnectError
+from pipelines.api import ApiError, BudgetUsedUp, NotFound, Page, PermissionDenied, SocialConnectError
 from pipelines.source.streams import STREAMS, Reading
 from pipelines.source.windows import (
     ONE_SECOND,
@@ -32,7 +33,7 @@ from pipelines.source.windows import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pipelines.api import Page, SocialConnect
+    from pipelines.api import SocialConnect
     from pipelines.source.streams import Stream
     from transforms.drift import Drift
 
@@ -46,6 +47,12 @@ UPDATED_ROWS = "lastupdate:asc"
 # Without dates the API gives the last four weeks.
 _ALL_TIMES = {"date_from": "1970-01-01T00:00:00+00:00", "date_to": "2100-01-01T00:00:00+00:00"}
 
+_MOST_READINGS = 3
+"""How often a list is read in a run while rows of it go between its pages."""
+_PAGES_WORTH_A_NOTICE = 2
+"""How many pages are read again in the next sync without a word; it reads one again in any case."""
+_MOST_REFUSALS = 5
+"""Of so many mentions one after another the notes are asked for before none of any is taken to be given."""
 
 BATCH_PAGES, BATCH_BYTES = 20, 6_000_000
 """After which a batch is full and flattened at once: enough for the vectorised engine, little enough for memory."""
@@ -68,11 +75,15 @@ class Honoured:
 
 
 class Step(NamedTuple):
-    """A page, the cursor that holds once it and all before it are in the warehouse, and what was known beforehand."""
+    """A page, the cursor that holds once it and all before it are in the warehouse, and what was known beforehand.
+
+    `notice` says what of the list was left out, and why.
+    """
 
     page: Page
     cursor: Cursor
     given: Mapping[str, str] = MappingProxyType({})
+    notice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,21 +164,32 @@ class AccountReading:
                 return self._notes(stream, cursor)
 
     def snapshot(self, stream: Stream) -> list[Page]:
-        """All pages of a list that is read whole; read once per run, whoever asks."""
+        """All pages of a list that is read whole; read once per run, whoever asks.
+
+        Pages are offsets: where rows went while they were read, others were passed over, and the list is read anew.
+        """
         path = self._path(stream)
         if path not in self.snapshots:
-            self.snapshots[path] = list(self._pages(stream, {}))
+            for _ in range(_MOST_READINGS):
+                pages = list(self._pages(stream, {}))
+                if not _have_moved(pages):
+                    break
+            self.snapshots[path] = pages
         return self.snapshots[path]
 
     def topic_ids(self) -> list[str]:
         """Every topic of the account: as this run has read them, else as they are known.
 
-        The API takes an empty list as the user's own selection, not as all topics.
+        The API takes an empty list as the user's own selection, not as all topics. A list of them that was cut short
+        says which are there, not which are gone.
         """
         topics = next(stream for stream in STREAMS if stream.name == "topics")
+        known = list(self.known_topic_ids or ())
         if self.known_topic_ids is not None and self._path(topics) not in self.snapshots:
-            return list(self.known_topic_ids)
-        return list(ids_in(self.snapshot(topics)))
+            return known
+        pages = self.snapshot(topics)
+        listed = ids_in(pages)
+        return list(dict.fromkeys([*known, *listed] if _is_cut_short(pages) else listed))
 
     def added_in(self, stream: Stream, window: Window) -> Iterator[Page]:
         """Every page of the inbox's rows that were added in a window, whenever they were read before.
@@ -175,7 +197,8 @@ class AccountReading:
         Oldest first, where the API lists in order.
         """
         topics = {"topic_ids": ",".join(self.topic_ids())}
-        yield from (self._new_rows if self.honoured.lists_in_order else self._window)(stream, window, topics)
+        pages = (self._new_rows if self.honoured.lists_in_order else self._window)(stream, window, topics)
+        yield from (page for page in pages if page.body)
 
     def _with_history(self, cursor: Cursor) -> tuple[Cursor, datetime]:
         """The cursor, and how far back its list has ever been asked for: a start date may move on with the clock."""
@@ -186,16 +209,30 @@ class AccountReading:
         return "/" + stream.path.format(account_id=self.account_id)
 
     def _pages(self, stream: Stream, parameters: dict[str, str]) -> Iterator[Page]:
+        """The pages of a list; where the API refuses to list more of it, an empty one ends it as cut short."""
         limit = {"limit": stream.page_size} if stream.page_size else {}
-        for page in self.api.pages(self._path(stream), {**limit, **parameters}):
-            self.on_page(stream, page)
-            yield page
+        is_begun = False
+        try:
+            for page in self.api.pages(self._path(stream), {**limit, **parameters}):
+                is_begun = True
+                self.on_page(stream, page)
+                yield page
+        except ApiError as error:
+            if error.error_id != "limit_exceeded" or not is_begun:
+                raise
+            yield _no_page(is_truncated=True)
 
     def _whole(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
+        """The whole list: what is not in it is gone. One that was cut short shows no more than what is there."""
         pages = self.snapshot(stream)
-        whole = replace(cursor, read_at=self.now, ids=ids_in(pages) if stream.keeps_ids else None)
-        for page in pages:
-            yield Step(page, whole if page is pages[-1] else cursor)
+        if _is_cut_short(pages):
+            last = replace(cursor, cut_short_at=self.now)
+        else:
+            ids = ids_in(pages) if stream.keeps_ids else None
+            last = replace(cursor, read_at=self.now, ids=ids, refused_at=None, cut_short_at=None)
+        for page in pages[:-1]:
+            yield Step(page, cursor)
+        yield Step(pages[-1], last, notice=self._cut_short_notice(stream, pages) if _is_cut_short(pages) else None)
 
     def _updated(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """Rows updated since the cursor, oldest first.
@@ -255,37 +292,61 @@ class AccountReading:
     def _notes(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
         """The notes on mentions that have got one since the cursor, the longest waiting first.
 
-        Several may have got theirs in one second: only the last of them earns it.
+        Several may have got theirs in one second: only the last of them earns it. A mention that is gone, or refused
+        while others are not, earns it too, or it would keep those behind it waiting for ever.
         """
+        refusals: list[PermissionDenied] = []
+        is_answered = False
         noted = list(self.noted_mentions(self.account_id, cursor.acted_through))
         for place, (noted_at, unique_id) in enumerate(noted, 1):
             topic_id, _, mention_id = unique_id.partition("_")
             path = "/" + stream.path.format(account_id=self.account_id, topic_id=topic_id, mention_id=mention_id)
             is_last_of_second = place == len(noted) or noted[place][0] > noted_at
+            earned = replace(cursor, acted_through=noted_at) if is_last_of_second else cursor
             try:
                 for page in self.api.pages(path, {"context_type": "notes"} | _ALL_TIMES):
                     self.on_page(stream, page)
-                    if page.is_last and is_last_of_second:
-                        cursor = replace(cursor, acted_through=noted_at)
-                    yield Step(page, cursor, {"unique_id": unique_id})
+                    is_answered = True
+                    yield Step(page, earned if page.is_last else cursor, {"unique_id": unique_id})
             except NotFound:
+                is_answered = True
                 logger.warning("mention %s is gone, and the notes on it", unique_id)
+                yield Step(_no_page(), earned, {"unique_id": unique_id})
+            except PermissionDenied as refusal:
+                refusals.append(refusal)
+                if not is_answered and len(refusals) == _MOST_REFUSALS:
+                    raise
+                logger.warning(
+                    "the notes on mention %s are left out unless it gets another. %s", unique_id, str(refusal)
+                )
+                if is_answered:
+                    yield Step(_no_page(), earned, {"unique_id": unique_id})
+            cursor = earned if is_answered else cursor
+        if refusals and not is_answered:
+            raise refusals[0]
 
     def _window(self, stream: Stream, window: Window, parameters: dict[str, str]) -> Iterator[Page]:
-        """All rows of a window; where the depth cap ends the list, each half of it."""
-        is_truncated = False
+        """All rows of a window; each half of it where the depth cap ends the list, or rows went while it was read.
+
+        Those of a half are fewer, so they are read while less happens.
+        """
+        halves = window.halves()
+        is_short, count = False, None
         for page in self._pages(stream, parameters | window.as_parameters()):
+            is_short = (_has_fallen(count, page.count) or _has_gap(page)) and halves is not None
+            if is_short:
+                break
+            is_short, count = page.is_truncated, page.count
             yield page
-            is_truncated = page.is_truncated
-        if not is_truncated:
+        if not is_short:
             return
-        if (halves := window.halves()) is None:
+        if halves is None:
             raise ReadingFailed(self._depth_complaint(stream, window.start))
         for half in halves:
             yield from self._window(stream, half, parameters)
 
     def _inbox(self, stream: Stream, cursor: Cursor) -> Iterator[Step]:
-        """New rows, then changed ones.
+        """New rows, then changed ones, then what new topics had before.
 
         The API refuses a list of which a topic has been removed: then the topics are listed anew, and all is read so.
         """
@@ -316,12 +377,7 @@ class AccountReading:
         if window.start > window.end:
             logger.warning("account %s has been read beyond %s already", self.account_id, self.now.isoformat())
             return
-        new_topic_ids = [] if cursor.ids is None else [each for each in topic_ids if each not in cursor.ids]
-        if new_topic_ids and history_from < window.start:
-            before = Window(history_from, window.start)
-            for step in self._added(stream, before, {"topic_ids": ",".join(new_topic_ids)}, cursor):
-                yield Step(step.page, cursor)
-        cursor = replace(cursor, ids=tuple(topic_ids))
+        cursor = _with_topics(cursor, topic_ids, Window(history_from, window.start))
         seen_through: datetime | None = None
         is_short = False
         for step in self._added(stream, window, topics, cursor):
@@ -332,7 +388,26 @@ class AccountReading:
             whole = None if is_short else seen_through
             history = Window(min(history_from, cursor.backfilled_from or history_from), window.end)
             changed = self._changes(stream, history, topics, stop_at)
-            yield from self._earning_acted_through(stream, changed, cursor, stop_at, seen_through=whole)
+            for step in self._earning_acted_through(stream, changed, cursor, stop_at, seen_through=whole):
+                cursor = step.cursor
+                yield step
+        if cursor.joining is not None:
+            yield from self._history_of_new_topics(stream, cursor, cursor.joining)
+
+    def _history_of_new_topics(self, stream: Stream, cursor: Cursor, joining: Window) -> Iterator[Step]:
+        """What the new topics had before the inbox was read of them.
+
+        It may take more calls than there are: the next run goes on where this one has come to.
+        """
+        topics = {"topic_ids": ",".join(cursor.joining_ids)}
+        last: Page | None = None
+        for step in self._added(stream, joining, topics, Cursor(added_through=joining.start)):
+            if last is not None:
+                yield Step(last, cursor)
+            last, read_through = step.page, step.cursor.added_through or joining.start
+            cursor = replace(cursor, joining=replace(joining, start=min(read_through, joining.end)))
+        if last is not None:
+            yield Step(last, _joined(cursor))
 
     def _added(self, stream: Stream, window: Window, topics: dict[str, str], cursor: Cursor) -> Iterator[Step]:
         """Rows of a window by date added, by whatever the API honours."""
@@ -484,6 +559,15 @@ class AccountReading:
             )
             yield Step(last, cursor if has_gap else earned)
 
+    def _cut_short_notice(self, stream: Stream, pages: Sequence[Page]) -> str:
+        row_count, count = sum(len(page.records) for page in pages), pages[-1].count
+        of_how_many = "" if count is None else f" of {count}"
+        return (
+            f"{stream.name} of account {self.account_id} were cut short: the API lists {row_count}{of_how_many} rows."
+            " They are kept, and what else is known of them stays as it was. The list is read again when it is due; if"
+            " this comes again, ask the vendor to list all of them to this account."
+        )
+
     def _depth_complaint(self, stream: Stream, second: datetime) -> str:
         return (
             f"account {self.account_id}: more {stream.name} were added in the second {second.isoformat()} than the API"
@@ -498,6 +582,20 @@ class AccountReading:
         )
 
 
+def _with_topics(cursor: Cursor, topic_ids: Sequence[str], before: Window) -> Cursor:
+    """The inbox's cursor with the topics that there are now; of new ones, rows of a window are still to be read."""
+    if cursor.ids is None:
+        return replace(cursor, ids=tuple(topic_ids))
+    known, new = (tuple(each for each in topic_ids if (each in cursor.ids) == is_known) for is_known in (True, False))
+    joining = cursor.joining if cursor.joining is not None and set(new) <= set(cursor.joining_ids) else before
+    cursor = replace(cursor, ids=known, joining=joining, joining_ids=new)
+    return cursor if new and joining.start < joining.end else _joined(cursor)
+
+
+def _joined(cursor: Cursor) -> Cursor:
+    return replace(cursor, ids=(*(cursor.ids or ()), *cursor.joining_ids), joining=None, joining_ids=())
+
+
 def _shown_through(page: Page, window: Window) -> datetime | None:
     """Up to when the window shows all that was visible as the page was sent, by the API's clock."""
     if page.answered_at is None:
@@ -505,8 +603,31 @@ def _shown_through(page: Page, window: Window) -> datetime | None:
     return min(datetime.fromtimestamp(page.answered_at, UTC), window.end)
 
 
+def _no_page(*, is_truncated: bool = False) -> Page:
+    """Stands where the API gave none."""
+    return Page(
+        body="",
+        records_path="$",
+        records=[],
+        count=None,
+        is_last=True,
+        is_truncated=is_truncated,
+        received_at=0,
+    )
+
+
 def _has_gap(page: Page) -> bool:
     return not page.records and not page.is_last
+
+
+def _have_moved(pages: Sequence[Page]) -> bool:
+    """Whether rows went between the pages of a list."""
+    return any(map(_has_gap, pages)) or any(_has_fallen(one.count, next_one.count) for one, next_one in pairwise(pages))
+
+
+def _is_cut_short(pages: Sequence[Page]) -> bool:
+    """Whether a list may have rows that its pages do not show."""
+    return pages[-1].is_truncated or _have_moved(pages)
 
 
 def _has_fallen(before: int | None, now: int | None) -> bool:
@@ -574,10 +695,15 @@ class StreamReader(Reader):
 
     def _read_account(self, account: AccountReading, cursor: Cursor) -> Iterator[Batch]:
         batch: Batch | None = None
+        unearned_page_count = 0
         try:
             for call_count, read in enumerate(account.steps(self.stream, cursor), 1):
                 step = read._replace(cursor=replace(read.cursor, call_count=call_count))
+                is_earned = step.cursor != replace(cursor, call_count=call_count)
+                unearned_page_count = 0 if is_earned else unearned_page_count + 1
                 cursor = step.cursor
+                if step.notice is not None:
+                    self.notices.append(step.notice)
                 if batch and batch.given != step.given:
                     yield batch
                     batch = None
@@ -586,6 +712,7 @@ class StreamReader(Reader):
                     yield batch
                     batch = None
         except (SocialConnectError, ReadingFailed) as stop:
+            self._tell_what_is_read_again(stop, account.account_id, unearned_page_count)
             if is_refusal(stop) or isinstance(stop, NotFound):
                 if batch:
                     yield batch
@@ -596,6 +723,14 @@ class StreamReader(Reader):
                 self.stopped_by = stop
         if batch:
             yield batch
+
+    def _tell_what_is_read_again(self, stop: Exception, account_id: str, page_count: int) -> None:
+        if isinstance(stop, BudgetUsedUp) and page_count >= _PAGES_WORTH_A_NOTICE:
+            self.notices.append(
+                f"{self.stream.name} of account {account_id}: the calls ran out after {page_count} pages of a list that"
+                " counts once it was read to its end, so the next sync reads them again. If this comes again, let a run"
+                " wait for the next hour's calls: SOCIAL_CONNECT_MAX_WAIT_SECONDS=3600."
+            )
 
 
 def ids_in(pages: Iterable[Page]) -> tuple[str, ...]:
@@ -622,8 +757,11 @@ def with_page(batch: Batch | None, account_id: str, step: Step) -> Batch:
     """
     page = step.page
     before = batch or Batch(account_id, (), page.records_path, 0, step.cursor, step.given)
+    if not page.body:
+        return replace(before, cursor=step.cursor)
     return replace(
         before,
+        records_path=before.records_path if before.bodies else page.records_path,
         bodies=(*before.bodies, page.body.encode()),
         record_count=before.record_count + len(page.records),
         cursor=step.cursor,

@@ -36,7 +36,7 @@ def lists_to_read(
     """The names of the streams, the statistics among them, that a sync reads of an account.
 
     Args:
-        asked_at: when each was last read whole, or refused, UTC; without those that never were.
+        asked_at: when each was last read whole, cut short or refused, UTC; without those that never were.
         call_counts: how many calls each took when it was last read.
         last_sync_at: when the last sync began, UTC.
         now: when this one does.

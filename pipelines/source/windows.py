@@ -75,10 +75,12 @@ class Cursor:
     `history_from`: rows added before then have never been asked for. `added_through`: every row added up to then has
     been read. `acted_through`: every action up to then has been seen. `updated_through`: every update up to then has
     been read. `read_at`: start of the run that last read the list whole, or began to read the inbox. `refused_at`:
-    start of the run in which the API last refused the list. `ids`: what the list held when it was read whole, of a list
-    by whose ids others are asked for; of the inbox, the topics it was read of. `seen_through`: the API's own time when
-    the inbox was last read to its end. `added_recent_from`, `acted_recent_from`: the rows that had been added, or acted
-    on, from then on were no more than the overlap may hold. `call_count`: how many calls the last reading took.
+    start of the run in which the API last refused the list. `cut_short_at`: start of the run in which the list, which
+    is to be read whole, was last cut short. `ids`: what the list held when it was read whole, of a list by whose ids
+    others are asked for; of the inbox, the topics it was read of. `joining_ids`: topics that are new to the inbox, of
+    which rows added in the span `joining` are still to be read. `seen_through`: the API's own time when the inbox was
+    last read to its end. `added_recent_from`, `acted_recent_from`: the rows that had been added, or acted on, from then
+    on were no more than the overlap may hold. `call_count`: how many calls the last reading took.
 
     What backfills have done beside. `backfilled_from`: they read rows added from then on, so changes are looked for as
     far back where that is before `history_from`. `backfilled`: spans of which they have read every row.
@@ -90,10 +92,13 @@ class Cursor:
     updated_through: datetime | None = None
     read_at: datetime | None = None
     refused_at: datetime | None = None
+    cut_short_at: datetime | None = None
     seen_through: datetime | None = None
     added_recent_from: datetime | None = None
     acted_recent_from: datetime | None = None
     ids: tuple[str, ...] | None = None
+    joining_ids: tuple[str, ...] = ()
+    joining: Window | None = None
     call_count: int | None = None
     backfilled_from: datetime | None = None
     backfilled: tuple[Window, ...] = ()
@@ -107,6 +112,8 @@ class Cursor:
         return cls(
             **times,
             ids=ids,
+            joining_ids=tuple(filter(None, state.get("joining_ids", "").split(","))),
+            joining=Window.from_state(state["joining"]) if "joining" in state else None,
             call_count=call_count,
             backfilled=tuple(map(Window.from_state, state.get("backfilled", "").split())),
         )
@@ -117,10 +124,12 @@ class Cursor:
         spans = " ".join(span.to_state() for span in self.backfilled)
         ids = {} if self.ids is None else {"ids": ",".join(self.ids)}
         calls = {} if self.call_count is None else {"call_count": str(self.call_count)}
-        return times | ids | calls | ({"backfilled": spans} if spans else {})
+        joining = {} if self.joining is None else {"joining": self.joining.to_state()}
+        joining_ids = {"joining_ids": ",".join(self.joining_ids)} if self.joining_ids else {}
+        return times | ids | joining_ids | joining | calls | ({"backfilled": spans} if spans else {})
 
 
-_NO_TIMES = {"backfilled", "call_count", "ids"}
+_NO_TIMES = {"backfilled", "call_count", "ids", "joining", "joining_ids"}
 """Fields of the cursor's state that are no time."""
 
 

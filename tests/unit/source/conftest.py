@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipelines.api import BudgetUsedUp, NotFound, Page, SocialConnect
+from pipelines.api import ApiError, BudgetUsedUp, NotFound, Page, SocialConnect
 from pipelines.source import STREAMS, AccountReading, ReadingFailed, Stream, StreamReader
 from pipelines.source.reading import Batch
 from pipelines.source.windows import Cursor
@@ -45,13 +45,15 @@ class _Mention:
 class _FakeApi:
     """Answers `pages` from lists.
 
-    `depth_cap` is how many rows of a list can be reached, `dishonoured_sort` is an order it gives the wrong way round,
+    `depth_cap` is how many rows of a list can be reached; with `refuses_depth`, there is a link to the next page all
+    the same, and asking it is an error. `dishonoured_sort` is an order it gives the wrong way round,
     `allowed` is how many requests there are before the budget is used up.
     """
 
     now: datetime
     topics: Sequence[Json] = ({"id": 7}, {"id": 8})
     depth_cap: int = 10_000
+    refuses_depth: bool = False
     dishonoured_sort: str | None = None
     allowed: int | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
@@ -62,12 +64,14 @@ class _FakeApi:
         while True:
             if self.allowed is not None and len(self.asked) >= self.allowed:
                 raise BudgetUsedUp(None, path, len(self.asked))
+            if offset >= self.depth_cap:
+                raise ApiError(400, "limit_exceeded", "no more of this list", path)
             self.before_page(self)
             self.asked.append({"path": path, **{name: str(value) for name, value in params.items()}})
             rows = list(self.topics) if path.endswith("/settings/topics") else self.listed(path, params)
             shown = rows[offset : min(offset + size, self.depth_cap)]
             offset, received = offset + size, received + len(shown)
-            is_last = offset >= len(rows) or offset >= self.depth_cap
+            is_last = offset >= len(rows) or (offset >= self.depth_cap and not self.refuses_depth)
             yield Page(
                 body=json.dumps({"response": {"data": shown}}),
                 records_path="$.response.data",

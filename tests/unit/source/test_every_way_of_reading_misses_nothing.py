@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.source import ReadingFailed
+from pipelines.api import PermissionDenied
+from pipelines.source import STREAMS, AccountReading, ReadingFailed
 
 Json = dict[str, Any]
 Make = Callable[..., Any]
@@ -119,6 +120,56 @@ def test_a_used_up_budget_in_a_log_that_is_cut_claims_nothing(rows_api: Make, re
     api.allowed = None
     box.run(start=START)
     assert box.rows == there_by(rows, api.now)
+
+
+@pytest.mark.parametrize("stream_name", ["account_changes", "publisher_posts"])
+def test_a_list_refused_beyond_its_depth_is_read_by_halves(rows_api: Make, reading: Make, stream_name: str) -> None:
+    rows = [row(n, HOUR * n) for n in range(20)]
+    api = rows_api(rows=rows, now=after(DAY), depth_cap=6, refuses_depth=True)
+    box = reading(api, stream_name)
+    box.run(start=START)
+    assert box.rows == there_by(rows, api.now)
+    assert box.cursor.read_at == after(DAY)
+
+
+def test_a_log_that_is_begun_again_by_each_sync_says_how_it_is_finished(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, HOUR * n) for n in range(20)], now=after(DAY), allowed=5)
+    box = reading(api, "account_changes")
+    (notice,) = box.run(start=START).notices
+    assert "account_changes of account 1417: the calls ran out after" in notice
+    assert "SOCIAL_CONNECT_MAX_WAIT_SECONDS" in notice
+    api.allowed = None
+    assert box.run(start=START).notices == []
+
+
+@pytest.mark.parametrize("stream_name", ["account_changes", "publisher_posts"])
+@pytest.mark.parametrize("after_page", range(1, 5))
+def test_rows_that_go_from_a_list_in_no_order_hide_no_other(
+    rows_api: Make, reading: Make, stream_name: str, after_page: int
+) -> None:
+    api = rows_api(rows=[row(n, HOUR * n) for n in range(20)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        if sum("date_from" in request for request in api.asked) == after_page:
+            api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, stream_name)
+    box.run(start=START)
+    assert there_by(api.rows, api.now).items() <= box.rows.items()
+
+
+def test_a_list_in_no_order_from_which_rows_always_go_comes_to_its_end(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, MINUTE * n) for n in range(200)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, "account_changes")
+    box.run(start=START)
+    assert there_by(api.rows, api.now).items() <= box.rows.items()
+    assert box.cursor.read_at == after(DAY)
 
 
 # --- contacts ---
@@ -331,6 +382,64 @@ def test_a_mention_that_is_gone_keeps_no_other_waiting(
     assert (sorted(box.rows), box.cursor.acted_through) == (["n1"], after(30))
 
 
+def at_most(noted: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """As many mentions as a run may ask."""
+    return lambda account_id, moment: noted(account_id, moment)[:count]
+
+
+def refuse(api: Any, *unique_ids: str) -> None:
+    """Has the API refuse the notes on some mentions, and no others."""
+    listed = api.listed
+
+    def or_refuse(path: str, params: Any) -> Any:
+        if "_".join(path.split("/")[-2:]) in unique_ids:
+            raise PermissionDenied(403, "no_permission", "not yours", path)
+        return listed(path, params)
+
+    api.listed = or_refuse
+
+
+def test_mentions_that_are_gone_are_asked_for_once(rows_api: Make, reading: Make) -> None:
+    """However many they are: those behind them get their turn."""
+    api = rows_api(notes={"7_9": [note(9)]}, now=after(DAY))
+    box = reading(api, "mention_context_items")
+    box.noted = at_most(noted({"7_1": 10, "7_2": 20, "7_9": 30}), 2)
+    for _ in range(3):
+        box.run(start=START)
+    assert [request["path"][-1] for request in api.asked] == ["1", "2", "9"]
+    assert (list(box.rows), box.cursor.acted_through) == (["n9"], after(30))
+
+
+@pytest.mark.parametrize("refused", ["7_1", "7_2", "7_3"])
+def test_a_mention_that_alone_is_refused_keeps_no_other_waiting(rows_api: Make, reading: Make, refused: str) -> None:
+    times = {"7_1": 10, "7_2": 20, "7_3": 30}
+    api = rows_api(notes={unique_id: [note(int(unique_id[-1]))] for unique_id in times}, now=after(DAY))
+    refuse(api, refused)
+    box = reading(api, "mention_context_items")
+    box.noted = noted(times)
+    reader = box.run(start=START)
+    assert (reader.notices, box.cursor.acted_through, box.cursor.refused_at) == ([], after(30), None)
+    assert sorted(box.rows) == sorted(f"n{unique_id[-1]}" for unique_id in times if unique_id != refused)
+
+
+@pytest.mark.parametrize(("count", "call_count"), [(2, 2), (20, 5)])
+def test_notes_that_are_refused_wait_until_they_are_not(
+    rows_api: Make, reading: Make, count: int, call_count: int
+) -> None:
+    times = {f"7_{n}": 10 * n for n in range(count)}
+    api = rows_api(notes={f"7_{n}": [note(n)] for n in range(count)}, now=after(DAY))
+    listed = api.listed
+    refuse(api, *times)
+    box = reading(api, "mention_context_items")
+    box.noted = noted(times)
+    (notice,) = box.run(start=START).notices
+    assert "mention_context_items of account 1417 skipped" in notice
+    assert (len(api.asked), box.cursor.acted_through) == (call_count, None)
+    api.listed = listed
+    assert box.run(start=START).notices == []
+    assert len(box.rows) == count
+
+
 @pytest.mark.parametrize("allowed", range(1, 12))
 def test_a_used_up_budget_among_notes_skips_none(rows_api: Make, reading: Make, allowed: int) -> None:
     """Pages that are left, and mentions noted in the same second, are read by the next run."""
@@ -369,3 +478,61 @@ def test_an_empty_list_was_read_too(rows_api: Make, reading: Make) -> None:
     api = rows_api(rows=[], now=after(DAY))
     box = reading(api, "users")
     assert (box.run(start=START).page_count, box.cursor.read_at) == (1, after(DAY))
+
+
+@pytest.mark.parametrize("stream_name", ["users", "topics"])
+def test_a_whole_list_that_is_cut_short_tells_nothing_of_what_it_lacks(
+    rows_api: Make, reading: Make, stream_name: str
+) -> None:
+    rows = [row(n, 0) for n in range(9)]
+    api = rows_api(rows=rows, topics=rows, now=after(DAY))
+    box = reading(api, stream_name)
+    box.run(start=START)
+    before = box.cursor
+    api.now, api.depth_cap, api.rows = after(2 * DAY), 6, [each | {"seen": "again"} for each in rows]
+    api.topics = api.rows
+    reader = box.run(start=START)
+    assert (reader.stopped_by, box.cursor.read_at, box.cursor.ids) == (None, before.read_at, before.ids)
+    assert box.cursor.cut_short_at == after(2 * DAY)
+    assert sum("seen" in each for each in box.rows.values()) == 6, "what was listed is kept"
+    (notice,) = reader.notices
+    assert f"{stream_name} of account 1417 were cut short: the API lists 6 of 9 rows" in notice
+    api.refuses_depth = True
+    (notice,) = box.run(start=START).notices
+    assert f"{stream_name} of account 1417 were cut short: the API lists 6 rows" in notice
+    api.now, api.depth_cap = after(3 * DAY), 10_000
+    assert box.run(start=START).notices == []
+    assert (box.cursor.read_at, box.cursor.cut_short_at) == (after(3 * DAY), None)
+
+
+def test_a_whole_list_from_which_rows_go_is_read_anew(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, 0) for n in range(9)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        if len(api.asked) == 1:
+            api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, "users")
+    assert box.run(start=START).notices == []
+    assert (sorted(box.rows), box.cursor.read_at) == ([f"r{n}" for n in range(1, 9)], after(DAY))
+
+
+def test_a_whole_list_from_which_rows_go_all_the_time_is_not_taken_for_whole(rows_api: Make, reading: Make) -> None:
+    api = rows_api(rows=[row(n, 0) for n in range(90)], now=after(DAY))
+
+    def delete_first(api: Any) -> None:
+        api.rows = api.rows[1:]
+
+    api.before_page = delete_first
+    box = reading(api, "users")
+    (notice,) = box.run(start=START).notices
+    assert "users of account 1417 were cut short" in notice
+    assert (box.cursor.read_at, box.cursor.cut_short_at) == (None, after(DAY))
+
+
+def test_a_list_of_topics_that_is_cut_short_takes_none_from_the_inbox(rows_api: Make) -> None:
+    api = rows_api(now=after(DAY), topics=[{"id": n} for n in range(90)], depth_cap=60)
+    account = AccountReading(api, "1417", START, api.now, known_topic_ids=("88", "7"))
+    account.snapshot(next(stream for stream in STREAMS if stream.name == "topics"))
+    assert account.topic_ids() == ["88", "7", *(str(n) for n in range(60) if n != 7)]

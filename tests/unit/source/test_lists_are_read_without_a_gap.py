@@ -35,10 +35,12 @@ def view(api: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("depth_cap", [6, 9, 30, 10_000])
+@pytest.mark.parametrize("refuses_depth", [False, True])
 def test_a_list_longer_than_the_depth_cap_is_continued_without_a_hole(
-    mention: Make, list_api: Make, inbox: Make, depth_cap: int
+    mention: Make, list_api: Make, inbox: Make, depth_cap: int, refuses_depth: bool
 ) -> None:
     api = list_api([mention(f"m{n}", added=60 * (n // 2)) for n in range(50)], now=after(DAY), depth_cap=depth_cap)
+    api.refuses_depth = refuses_depth
     box = inbox(api)
     box.run(start=START)
     assert box.rows == view(api)
@@ -65,9 +67,12 @@ def test_changed_rows_are_read_no_further_than_needed(mention: Make, list_api: M
     assert len(api.mention_requests("action_last_date:desc")) == 1, "the first page's last row is older already"
 
 
-def test_a_depth_cap_before_the_stop_splits_the_window(mention: Make, list_api: Make, inbox: Make) -> None:
+@pytest.mark.parametrize("refuses_depth", [False, True])
+def test_a_depth_cap_before_the_stop_splits_the_window(
+    mention: Make, list_api: Make, inbox: Make, refuses_depth: bool
+) -> None:
     mentions = [mention(f"m{n:02}", added=60 * n, acted=(3 * HOUR + n,)) for n in range(40)]
-    api = list_api(mentions, now=after(2 * HOUR), depth_cap=6)
+    api = list_api(mentions, now=after(2 * HOUR), depth_cap=6, refuses_depth=refuses_depth)
     box = inbox(api)
     box.run(start=START)
     api.now, api.asked = after(4 * HOUR), []
@@ -120,6 +125,7 @@ def test_a_used_up_budget_leaves_what_was_read_and_its_cursor(mention: Make, lis
     reader = box.run(start=START)
     assert reader.stopped_by is not None
     assert reader.is_done
+    assert reader.notices == [], "what was read is not read again"
     assert (reader.record_count, reader.page_count) == (15, 5), "one of the six requests was for topics"
     assert names(box.rows) == [f"m{n:02}" for n in range(15)]
     assert Cursor.from_state(box.state["1417"]).added_through == after(60 * 14)
@@ -135,7 +141,10 @@ def test_a_budget_used_up_among_the_changes_does_not_claim_them(mention: Make, l
     box.run(start=START)
     acted_through = Cursor.from_state(box.state["1417"]).acted_through
     api.now, api.asked, api.allowed = after(4 * HOUR), [], 11
-    assert box.run(start=START).stopped_by is not None
+    reader = box.run(start=START)
+    assert reader.stopped_by is not None
+    (notice,) = reader.notices
+    assert "mentions of account 1417: the calls ran out after" in notice
     assert Cursor.from_state(box.state["1417"]).acted_through == acted_through
     api.allowed = None
     box.run(start=START)
@@ -262,4 +271,74 @@ def test_runs_that_die_anywhere_lose_nothing(
         cursor = Cursor.from_state(box.state.get("1417", {}))
         for time in (cursor.added_through, cursor.acted_through):
             assert time is None or time <= api.now
+    assert box.rows == view(api)
+
+
+def by_topic(list_api: Make) -> Make:
+    """An inbox that lists only mentions of the topics that it is asked for."""
+
+    class TopicsApi(list_api):  # type: ignore[misc, valid-type]
+        def listed(self, path: str, params: Any) -> Any:
+            asked = str(params["topic_ids"]).split(",")
+            return [row for row in super().listed(path, params) if row["unique_id"].split("_")[0] in asked]
+
+    return TopicsApi
+
+
+def test_a_new_topic_larger_than_an_allowance_is_read_in_several_runs(
+    mention: Make, list_api: Make, inbox: Make
+) -> None:
+    """What is new elsewhere is read all the while, and no row of the new topic more than a page twice."""
+    mentions = [
+        mention("7_old", added=DAY - 60),
+        *(mention(f"8_{n:02}", added=60 * n) for n in range(30)),
+        *(mention(f"{topic}_day{day}", added=day * DAY + 10) for day in range(1, 9) for topic in (7, 8)),
+    ]
+    api = by_topic(list_api)(mentions=mentions, now=after(DAY), topics=({"id": 7},))
+    box = inbox(api)
+    box.run(start=START)
+    api.topics = ({"id": 7}, {"id": 8})
+    counts = []
+    for day in range(2, 9):
+        api.now, api.asked, api.allowed = after(day * DAY), [], 7
+        reader = box.run(start=START)
+        counts.append(sum(name.startswith("8_") and "day" not in name for name in box.rows))
+        assert {f"{topic}_day{before}" for topic in (7, 8) for before in range(1, day)} <= set(box.rows)
+        assert (box.cursor.ids == ("7", "8")) == (reader.stopped_by is None)
+        assert box.cursor.joining_ids == (() if reader.stopped_by is None else ("8",))
+        if reader.stopped_by is None:
+            break
+    assert reader.stopped_by is None
+    assert counts == sorted(set(counts))
+    assert box.rows == view(api)
+
+
+def test_a_topic_that_comes_while_another_is_read_is_read_from_its_beginning(
+    mention: Make, list_api: Make, inbox: Make
+) -> None:
+    mentions = [mention(f"{topic}_{n:02}", added=600 * n + topic) for topic in (7, 8, 9) for n in range(12)]
+    api = by_topic(list_api)(mentions=mentions, now=after(DAY), topics=({"id": 7},))
+    box = inbox(api)
+    box.run(start=START)
+    api.topics, api.now, api.asked, api.allowed = ({"id": 7}, {"id": 8}), after(2 * DAY), [], 6
+    assert box.run(start=START).stopped_by is not None
+    assert box.cursor.joining_ids == ("8",)
+    api.topics, api.now, api.allowed = ({"id": 7}, {"id": 8}, {"id": 9}), after(3 * DAY), None
+    assert box.run(start=START).stopped_by is None
+    assert box.rows == view(api)
+    assert (box.cursor.ids, box.cursor.joining) == (("7", "8", "9"), None)
+
+
+def test_a_topic_that_goes_while_its_history_is_read_is_forgotten(mention: Make, list_api: Make, inbox: Make) -> None:
+    mentions = [mention(f"{topic}_{n:02}", added=600 * n + topic) for topic in (7, 8) for n in range(12)]
+    api = by_topic(list_api)(mentions=mentions, now=after(DAY), topics=({"id": 7},))
+    box = inbox(api)
+    box.run(start=START)
+    api.topics, api.now, api.asked, api.allowed = ({"id": 7}, {"id": 8}), after(2 * DAY), [], 6
+    box.run(start=START)
+    api.topics, api.now, api.allowed = ({"id": 7},), after(3 * DAY), None
+    box.run(start=START)
+    assert (box.cursor.ids, box.cursor.joining_ids, box.cursor.joining) == (("7",), (), None)
+    api.topics, api.now = ({"id": 7}, {"id": 8}), after(4 * DAY)
+    box.run(start=START)
     assert box.rows == view(api)

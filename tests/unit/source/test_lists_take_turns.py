@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipelines.source import STREAMS, Memory
 from pipelines.source.rhythm import lists_to_read
 from pipelines.source.streams import EVERY_RUN, FACETS
-from pipelines.source.windows import Cursor
+from pipelines.source.windows import Cursor, Window
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 RHYTHMS = {stream.name: stream.rhythm for stream in (*STREAMS, FACETS) if stream.rhythm != EVERY_RUN}
@@ -119,6 +119,14 @@ def test_ids_come_back_as_they_were_kept(ids: tuple[str, ...]) -> None:
     assert Cursor.from_state(Cursor(read_at=NOW, ids=ids).to_state()) == Cursor(read_at=NOW, ids=ids)
     assert remembered(topics={"1417": Cursor(ids=ids)}).topic_ids("1417") == ids
     assert remembered(topics={"1417": Cursor(ids=ids)}).topic_ids("1418") is None
+
+
+def test_topics_whose_history_is_still_read_are_known() -> None:
+    span = Window(NOW - timedelta(days=2), NOW - timedelta(days=1))
+    inbox = Cursor(read_at=NOW, ids=("7",), joining_ids=("8", "9"), joining=span)
+    assert Cursor.from_state(inbox.to_state()) == inbox
+    listed = Cursor(read_at=NOW - minutes(15), ids=("7", "8"))
+    assert remembered(topics={"1": listed}, mentions={"1": inbox}).topic_ids("1") == ("7", "8", "9")
 
 
 def test_accounts_are_those_of_the_latest_list_whichever_account_it_was_read_for() -> None:
