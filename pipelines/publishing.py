@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as package_version
@@ -63,19 +63,15 @@ class Version:
     file: Path
     as_of: datetime | None
     """The instant its open items and ages are reckoned to, UTC; None when its marts do not say, or it is damaged."""
+    byte_count: int
     is_published: bool
-    is_readable: bool = True
+    is_readable: bool
     """Whether its file opens."""
 
     @property
     def name(self) -> str:
         """When it was published first, UTC: 20260302T090000Z."""
         return self.file.stem
-
-    @property
-    def byte_count(self) -> int:
-        """Size of its file."""
-        return self.file.stat().st_size
 
     def as_json(self) -> dict[str, Any]:
         """The version in plain values, for scripts. Times are ISO 8601 in UTC."""
@@ -98,11 +94,10 @@ class Key:
 
 def versions(warehouse: Warehouse) -> list[Version]:
     """The versions that are kept, newest first; those that are damaged too."""
-    published = warehouse.published_signature if warehouse.published_file.exists() else None
-    return [
-        _version(file, is_published=signature_of(file) == published)
-        for file in sorted(_versions_folder(warehouse).glob("*.duckdb"), reverse=True)
-    ]
+    found = _versions(warehouse)
+    if any(each.is_published for each in found):
+        return found
+    return _versions(warehouse)  # a publish may have come between the look at its file and that at the versions
 
 
 def published_version(warehouse: Warehouse) -> Version | None:
@@ -214,11 +209,33 @@ def _exported(warehouse: Warehouse) -> str | None:
     return link.readlink().name if link.is_symlink() else None
 
 
-def _version(file: Path, *, is_published: bool) -> Version:
+def _versions(warehouse: Warehouse) -> list[Version]:
+    published = _signature(warehouse.published_file)
+    found = []
+    for file in sorted(_versions_folder(warehouse).glob("*.duckdb"), reverse=True):
+        with suppress(FileNotFoundError):  # a publish has removed it since
+            found.append(_version(file, is_published=signature_of(file) == published))
+    return found
+
+
+def _signature(file: Path) -> str | None:
     try:
-        return Version(file, _as_of(file), is_published)
+        return signature_of(file)
+    except FileNotFoundError:
+        return None
+
+
+def _version(file: Path, *, is_published: bool) -> Version:
+    """What a file is.
+
+    Raises:
+        FileNotFoundError: it is not there, or not any more.
+    """
+    try:
+        as_of, is_readable = _as_of(file), True
     except (WarehouseUnreadable, duckdb.Error):
-        return Version(file, None, is_published, is_readable=False)
+        as_of, is_readable = None, False
+    return Version(file, as_of, file.stat().st_size, is_published, is_readable)
 
 
 def _as_of(file: Path) -> datetime | None:

@@ -340,6 +340,32 @@ def test_a_copy_that_is_none_of_the_versions_is_not_gone_back_from(small: Wareho
     assert numbers(small) == [2, 1, 0]
 
 
+def test_beside_a_publish_the_published_version_is_found(small: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(small, 0)
+
+    def look_before_a_publish(file: Path) -> str | None:
+        monkeypatch.undo()
+        looked = publishing._signature(file)
+        publish(small, 1, keep_count=1)
+        return looked
+
+    monkeypatch.setattr(publishing, "_signature", look_before_a_publish)
+    assert [(each.name, each.is_published) for each in versions(small)] == [("20260302T100000Z", True)]
+
+
+def test_a_version_that_a_publish_removes_meanwhile_is_none(small: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(small, 0)
+    publish(small, 1)
+    told = publishing._as_of
+
+    def look_after_a_publish(file: Path) -> datetime | None:
+        (small.published_folder / "versions" / "20260302T090000Z.duckdb").unlink(missing_ok=True)
+        return told(file)
+
+    monkeypatch.setattr(publishing, "_as_of", look_after_a_publish)
+    assert numbers(small) == [1]
+
+
 # --- Parquet ---
 
 
