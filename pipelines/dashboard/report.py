@@ -104,6 +104,7 @@ class Number:
         now: of the period; None where it is not known. Lengths are in seconds.
         before: of as many days just before.
         in_words: writes either for people.
+        not_followed: filters that are chosen and do not change it.
     """
 
     name: str
@@ -111,6 +112,12 @@ class Number:
     now: float | None
     before: float | None
     in_words: Callable[[float | None], str]
+    not_followed: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Its title, with the filters that it does not follow."""
+        return f"{self.title} (not filtered by {' and '.join(self.not_followed)})" if self.not_followed else self.title
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,10 @@ class Report:
             "reporting_time_zone": self.reporting_time_zone,
             "data_as_of": self.data_as_of.isoformat(),
             "filters": {name: list(values) for name in LISTS if (values := self.filters.values(name))},
-            "numbers": {each.name: {"now": each.now, "before": each.before} for each in self.numbers},
+            "numbers": {
+                each.name: {"now": each.now, "before": each.before, "not_filtered_by": list(each.not_followed)}
+                for each in self.numbers
+            },
         }
 
 
@@ -278,7 +288,7 @@ def html(report: Report) -> str:
 def in_words(report: Report) -> str:
     """The main numbers in lines of text, for a message."""
     numbers = [
-        f"{each.title}: {each.in_words(each.now)}; {each.in_words(each.before)} before" for each in report.numbers
+        f"{each.heading}: {each.in_words(each.now)}; {each.in_words(each.before)} before" for each in report.numbers
     ]
     before = report.filters.before()
     return "\n".join(
@@ -340,7 +350,7 @@ def _numbers(reading: Reading, filters: Filters) -> tuple[Number, ...]:
         for each in (filters, filters.before())
     )
     return tuple(
-        Number(name, title, _plain(now[query][name]), _plain(before[query][name]), says)
+        Number(name, title, _plain(now[query][name]), _plain(before[query][name]), says, query.not_followed(filters))
         for query, name, title, says in _NUMBERS
     )
 
