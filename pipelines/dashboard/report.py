@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from duckdb import CatalogException
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipelines.answers import replacing
@@ -24,7 +23,7 @@ from pipelines.dashboard import queries
 from pipelines.dashboard.charts import svg
 from pipelines.dashboard.drawings import CHARTS, EMPTY, NOTHING
 from pipelines.dashboard.filters import DEFAULT_DAY_COUNT, LISTS, Filters
-from pipelines.dashboard.published_copy import MADE_EARLIER, PublishedCopy
+from pipelines.dashboard.published_copy import LACKS, MADE_EARLIER, PublishedCopy
 from pipelines.notifications import send_as_asked
 from pipelines.senders import Attachment, Message
 from pipelines.warehouse import WarehouseUnreadable
@@ -242,7 +241,7 @@ def make_report(
                     for heading, of in CHAPTERS
                 ),
             )
-        except CatalogException:
+        except LACKS:
             raise WarehouseUnreadable(MADE_EARLIER) from None
 
 
