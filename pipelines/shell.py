@@ -231,7 +231,10 @@ class _Shell:
         self._console.print(printed, markup=False, soft_wrap=False)
 
     def _save(self, name: str) -> None:
-        file = Path(name).expanduser()
+        try:
+            file = Path(name).expanduser()
+        except RuntimeError as error:
+            raise AnswerNotWritten(f"{name} cannot be written: {error} Write the folder out in full.") from error
         form = format_of(file)
         if self._last_query is None:
             self._say("Error: nothing has been asked yet.")
