@@ -38,6 +38,7 @@ def _overview(view: View) -> None:
     now, before = (
         view.frame(queries.OVERVIEW_TOTALS, filters).iloc[0] for filters in (view.filters, view.filters.before())
     )
+    before = queries.to_compare_with(before)
     if not now["mention_count"]:
         st.info("No mention of a customer in these dates and for this choice.")
     with st.container(horizontal=True):

@@ -348,6 +348,7 @@ def _numbers(reading: Reading, filters: Filters) -> tuple[Number, ...]:
         {query: _frame(reading, query, each).iloc[0] for query in {query for query, *_ in _NUMBERS}}
         for each in (filters, filters.before())
     )
+    before[queries.OVERVIEW_TOTALS] = queries.to_compare_with(before[queries.OVERVIEW_TOTALS])
     return tuple(
         Number(name, title, _plain(now[query][name]), _plain(before[query][name]), says, query.not_followed(filters))
         for query, name, title, says in _NUMBERS

@@ -208,6 +208,12 @@ def test_dates_without_data_say_so(warehouse: Warehouse) -> None:
     assert "Nothing to show for this choice." in page
 
 
+def test_what_was_never_read_is_not_nought(warehouse: Warehouse) -> None:
+    numbers = make_report(warehouse, first_date=date(2025, 1, 1), last_date=LAST).numbers
+    assert numbers[0].now
+    assert {each.before for each in numbers} == {None}
+
+
 def test_a_number_that_a_team_does_not_change_says_so(warehouse: Warehouse, con: duckdb.DuckDBPyConnection) -> None:
     (team,) = con.execute("select min(team_id) from marts.dim_teams").fetchone() or ("",)
     numbers = {each.name: each for each in make_report(warehouse, chosen={"team": (team,)}).numbers}
