@@ -488,6 +488,8 @@ def _print_versions(kept: Sequence[Version], *, as_json: bool) -> None:
 
 def _version_in_words(version: Version) -> str:
     as_of = f"data as of {version.as_of:%Y-%m-%d %H:%M:%S} UTC" if version.as_of else "data of an unknown time"
+    if not version.is_readable:
+        as_of = "cannot be read"
     return f"version {version.name}, {as_of}, {version.byte_count / 1e6:,.1f} MB"
 
 

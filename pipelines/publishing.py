@@ -2,6 +2,7 @@
 
 A version is written whole before anything points to it. Pointing to it is one rename, so a reader finds the old or the
 new, and one that has a file open keeps what it has. All but `versions` and `published_version` want the writer lock.
+Which version is published is told by its file's size and time: one that is damaged can be replaced and gone back from.
 """
 
 from __future__ import annotations
@@ -9,24 +10,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as package_version
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import yaml
 
 from pipelines.keeping import DATASET, HISTORY, has_table, transaction
 from pipelines.transform import SQL_FOLDER
-from pipelines.warehouse import MARTS, WarehouseUnreadable, described_tables, open_database
+from pipelines.warehouse import MARTS, WarehouseUnreadable, described_tables, open_database, signature_of
 from transforms.selects import literal, moment, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
-
-    import duckdb
 
     from pipelines.warehouse import Warehouse
 
@@ -53,7 +53,7 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class NothingToRollBackTo(Exception):
-    """No version before the published one is kept."""
+    """No version before the published one is kept, or it is not known which was before."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,16 @@ class Version:
 
     file: Path
     as_of: datetime | None
-    """The instant its open items and ages are reckoned to, UTC; None when its marts do not say."""
+    """The instant its open items and ages are reckoned to, UTC; None when its marts do not say, or it is damaged."""
+    byte_count: int
     is_published: bool
+    is_readable: bool
+    """Whether its file opens."""
 
     @property
     def name(self) -> str:
         """When it was published first, UTC: 20260302T090000Z."""
         return self.file.stem
-
-    @property
-    def byte_count(self) -> int:
-        """Size of its file."""
-        return self.file.stat().st_size
 
     def as_json(self) -> dict[str, Any]:
         """The version in plain values, for scripts. Times are ISO 8601 in UTC."""
@@ -82,6 +80,7 @@ class Version:
             "as_of": self.as_of.isoformat() if self.as_of else None,
             "bytes": self.byte_count,
             "is_published": self.is_published,
+            "is_readable": self.is_readable,
         }
 
 
@@ -94,16 +93,11 @@ class Key:
 
 
 def versions(warehouse: Warehouse) -> list[Version]:
-    """The versions that are kept, newest first.
-
-    Raises:
-        pipelines.warehouse.WarehouseUnreadable: one of them is damaged.
-    """
-    published = _told(warehouse.published_file)[0] if warehouse.published_file.exists() else None
-    return [
-        Version(file, _told(file)[1], is_published=file.stem == published)
-        for file in sorted(_versions_folder(warehouse).glob("*.duckdb"), reverse=True)
-    ]
+    """The versions that are kept, newest first; those that are damaged too."""
+    found = _versions(warehouse)
+    if any(each.is_published for each in found):
+        return found
+    return _versions(warehouse)  # a publish may have come between the look at its file and that at the versions
 
 
 def published_version(warehouse: Warehouse) -> Version | None:
@@ -115,7 +109,7 @@ def publish(warehouse: Warehouse, *, now: datetime, keep_count: int, exports_par
     """Makes a version of the work file's present tables and marts, and publishes it.
 
     Versions that were rolled back from are removed, and all but the last few. Whatever fails before the end leaves
-    what was published.
+    what was published. A published file that is damaged is replaced as any other.
 
     Args:
         warehouse: whose work file it is.
@@ -144,7 +138,7 @@ def publish(warehouse: Warehouse, *, now: datetime, keep_count: int, exports_par
     place = next((place for place, each in enumerate(before) if each.is_published), 0)
     kept = {name, *(each.name for each in before[place:][: keep_count - 1])}
     _remove_all_but(warehouse, kept, exports=kept | {_exported(warehouse)})
-    return Version(file, _told(file)[1], is_published=True)
+    return _version(file, is_published=True)
 
 
 def roll_back(warehouse: Warehouse) -> Version:
@@ -153,19 +147,30 @@ def roll_back(warehouse: Warehouse) -> Version:
     The next publish replaces it, and removes what was rolled back from.
 
     Raises:
-        NothingToRollBackTo: no version before the published one is kept.
-        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet, or a version is damaged.
+        NothingToRollBackTo: no version before the published one is kept, or it is none of those that are.
+        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet, or the version before is damaged.
     """
     if not warehouse.published_file.exists():
         raise WarehouseUnreadable(f"{warehouse.published_file} does not exist. Run 'social-warehouse sync' first.")
     kept = versions(warehouse)
     place = next((place for place, each in enumerate(kept) if each.is_published), len(kept))
-    if place + 1 >= len(kept):
+    if place == len(kept):
+        raise NothingToRollBackTo(
+            f"{warehouse.published_file} is none of the versions in {_versions_folder(warehouse)}, so which was before"
+            " it is not known, and it stays. Run 'social-warehouse publish', which makes a version anew."
+        )
+    if place + 1 == len(kept):
         raise NothingToRollBackTo(
             f"No version before the published one is kept in {_versions_folder(warehouse)}, so it stays."
             " SOCIAL_WAREHOUSE_PUBLISHED_VERSIONS says how many are kept; 'social-warehouse publish --list' lists them."
         )
     target = kept[place + 1]
+    if not target.is_readable:
+        raise WarehouseUnreadable(
+            f"{target.file}, the version before the published one, cannot be read, so readers keep what they have."
+            " Remove that file and try again to go back to the one before it, or run 'social-warehouse publish', which"
+            " makes a version anew."
+        )
     has_export = _exported(warehouse) is not None
     if has_export and not (_exports_folder(warehouse) / target.name).exists():
         with _building(warehouse):
@@ -173,7 +178,7 @@ def roll_back(warehouse: Warehouse) -> Version:
     _point_to(warehouse, target.file)
     if has_export:
         _point_parquet_to(warehouse, target.name)
-    return Version(target.file, target.as_of, is_published=True)
+    return replace(target, is_published=True)
 
 
 def forget_versions(warehouse: Warehouse) -> None:
@@ -204,13 +209,42 @@ def _exported(warehouse: Warehouse) -> str | None:
     return link.readlink().name if link.is_symlink() else None
 
 
-def _told(file: Path) -> tuple[str | None, datetime | None]:
-    """Which version a copy says that it is, and what it is reckoned to; nothing where it is of an earlier program."""
+def _versions(warehouse: Warehouse) -> list[Version]:
+    published = _signature(warehouse.published_file)
+    found = []
+    for file in sorted(_versions_folder(warehouse).glob("*.duckdb"), reverse=True):
+        with suppress(FileNotFoundError):  # a publish has removed it since
+            found.append(_version(file, is_published=signature_of(file) == published))
+    return found
+
+
+def _signature(file: Path) -> str | None:
+    try:
+        return signature_of(file)
+    except FileNotFoundError:
+        return None
+
+
+def _version(file: Path, *, is_published: bool) -> Version:
+    """What a file is.
+
+    Raises:
+        FileNotFoundError: it is not there, or not any more.
+    """
+    try:
+        as_of, is_readable = _as_of(file), True
+    except (WarehouseUnreadable, duckdb.Error):
+        as_of, is_readable = None, False
+    return Version(file, as_of, file.stat().st_size, is_published, is_readable)
+
+
+def _as_of(file: Path) -> datetime | None:
+    """What a version says that it is reckoned to; None where it is of an earlier program."""
     with open_database(file) as con:
         if not has_table(con, MARTS, PUBLISHED_VERSION):
-            return None, None
-        row = con.execute(f"SELECT version, as_of FROM {MARTS}.{PUBLISHED_VERSION}").fetchone()
-    return (row[0], row[1].astimezone(UTC) if row[1] else None) if row else (None, None)
+            return None
+        row = con.execute(f"SELECT as_of FROM {MARTS}.{PUBLISHED_VERSION}").fetchone()
+    return row[0].astimezone(UTC) if row and row[0] else None
 
 
 def _next_name(now: datetime, before: list[Version]) -> str:

@@ -21,7 +21,10 @@ from rich.columns import Columns
 from rich.table import Table
 
 from pipelines.answers import FORMATS, AnswerNotWritten, format_of, stoppable, write_to_file
+from pipelines.keeping import has_table
+from pipelines.publishing import PUBLISHED_VERSION
 from pipelines.tables import print_table
+from pipelines.warehouse import MARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +156,9 @@ class _Shell:
         self._signature = self._warehouse.published_signature
         self._con = self._stack.enter_context(self._warehouse.connect_published(allows_files=self._allows_files))
         self.catalogue = Catalogue(self._con)
+        if not has_table(self._con, MARTS, PUBLISHED_VERSION):
+            self._say("The copy is of an earlier program and does not say which version it is.")
+            return
         version, as_of = self._con.execute("SELECT version, as_of FROM published_version").fetchone() or (None, None)
         self._say(f"Version {version}, data as of {f'{as_of:%Y-%m-%d %H:%M} UTC' if as_of else 'nobody knows when'}.")
 
@@ -225,7 +231,10 @@ class _Shell:
         self._console.print(printed, markup=False, soft_wrap=False)
 
     def _save(self, name: str) -> None:
-        file = Path(name).expanduser()
+        try:
+            file = Path(name).expanduser()
+        except RuntimeError as error:
+            raise AnswerNotWritten(f"{name} cannot be written: {error} Write the folder out in full.") from error
         form = format_of(file)
         if self._last_query is None:
             self._say("Error: nothing has been asked yet.")

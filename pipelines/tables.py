@@ -1,4 +1,7 @@
-"""Prints a data frame for people: nulls as a dash, numbers to the right, times in UTC."""
+"""Prints a data frame for people: nulls as a dash, numbers to the right, times in UTC.
+
+Names and values are texts: what looks like Rich's markup in them is printed as it is.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,16 +31,16 @@ def print_table(console: Console, frame: pd.DataFrame) -> None:
     for number, row in enumerate(frame.itertuples(index=False, name=None), start=1):
         console.print(f"row {number}", style="bold")
         for name, value in zip(frame.columns, row, strict=True):
-            console.print(f"  {name!s:{name_width}}  {_text(value)}", markup=False, highlight=False)
+            console.print(f"  {name!s:{name_width}}  {_text(value)}", markup=False, emoji=False, highlight=False)
 
 
 def _table(frame: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE, show_edge=False)
     numeric = [pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
     for name, is_number in zip(frame.columns, numeric, strict=True):
-        table.add_column(str(name), justify="right" if is_number else "left", no_wrap=True)
+        table.add_column(Text(str(name)), justify="right" if is_number else "left", no_wrap=True)
     for row in frame.itertuples(index=False, name=None):
-        table.add_row(*map(_text, row))
+        table.add_row(*(Text(_text(value)) for value in row))
     return table
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from duckdb import CatalogException
 
 from pipelines.dashboard.filters import LISTS, ZONE, ZONES, Filters
 from pipelines.dashboard.pages import PAGES
-from pipelines.dashboard.published_copy import MADE_EARLIER, PublishedCopy
+from pipelines.dashboard.published_copy import LACKS, MADE_EARLIER, PublishedCopy
 from pipelines.dashboard.queries import CHOICES, FRESHNESS
 from pipelines.dashboard.view import View
 from pipelines.settings import read_settings
@@ -53,7 +52,7 @@ def show(page: Page) -> None:
     except WarehouseUnreadable as error:
         st.title(page.title)
         st.warning(f"There is nothing to show yet. {error}")
-    except CatalogException:
+    except LACKS:
         st.title(page.title)
         st.warning(MADE_EARLIER)
 

@@ -57,16 +57,25 @@ def lines(frame: pd.DataFrame, columns: Mapping[str, str], unit: str, *, by: str
         unit: what the numbers are, on the axis.
         by: the column of the steps.
     """
-    names = list(columns.values())
+    return _lines(_long(_in_hours(frame, columns), [by], columns), list(columns.values()), unit, by)
+
+
+def lines_of(frame: pd.DataFrame, value: str, of: str, unit: str) -> alt.Chart:
+    """A line over days for each value of a column, of which a day has one row; none where there is no number."""
+    series = frame[["day", of, value]].set_axis(["day", "series", "value"], axis="columns")
+    return _lines(series, sorted(frame[of].unique()), unit, "day")
+
+
+def _lines(series: pd.DataFrame, names: Sequence[str], unit: str, by: str) -> alt.Chart:
     step = alt.X(f"{by}:T", title=None) if by == "day" else alt.X(f"{by}:Q", title=by.replace("_", " "))
     drawn: alt.Chart = (
-        alt.Chart(_long(_in_hours(frame, columns), [by], columns))
+        alt.Chart(series)
         .mark_line(point=True)
         .encode(
             x=step,
             y=alt.Y("value:Q", title=unit),
             color=_series(names),
-            strokeDash=alt.StrokeDash("series:N", title=None, scale=alt.Scale(domain=names), legend=_LEGEND),
+            strokeDash=alt.StrokeDash("series:N", title=None, scale=alt.Scale(domain=list(names)), legend=_LEGEND),
             tooltip=[by, "series", alt.Tooltip("value:Q", format=",.2f", title=unit)],
         )
         .properties(
@@ -74,16 +83,6 @@ def lines(frame: pd.DataFrame, columns: Mapping[str, str], unit: str, *, by: str
         )
     )
     return drawn
-
-
-def lines_of(frame: pd.DataFrame, value: str, of: str, unit: str) -> alt.Chart:
-    """A line over days for each value of a column."""
-    names = sorted(frame[of].unique())
-    return lines(
-        frame.pivot_table(index="day", columns=of, values=value, sort=False).reset_index(),
-        {name: name for name in names},
-        unit,
-    )
 
 
 def stacked_days(frame: pd.DataFrame, value: str, of: str, unit: str) -> alt.Chart:

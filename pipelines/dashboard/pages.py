@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pipelines.dashboard import queries
-from pipelines.dashboard.in_words import count, is_missing, length, share
+from pipelines.dashboard.in_words import count, length, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pandas as pd
 
     from pipelines.dashboard.view import View
 
@@ -36,6 +38,7 @@ def _overview(view: View) -> None:
     now, before = (
         view.frame(queries.OVERVIEW_TOTALS, filters).iloc[0] for filters in (view.filters, view.filters.before())
     )
+    before = queries.to_compare_with(before)
     if not now["mention_count"]:
         st.info("No mention of a customer in these dates and for this choice.")
     with st.container(horizontal=True):
@@ -75,14 +78,19 @@ def _open_now(view: View) -> None:
 
 def _today(view: View) -> None:
     frame = view.frame(queries.TODAY_BY_HOUR)
-    whole = frame[frame["is_whole_hour"]]
-    so_far, usual = whole["today_count"].sum(), whole["usual_mean_count"].sum(min_count=1)
-    if is_missing(usual):
-        sentence = f"{count(so_far)} mentions in the whole hours of today; no earlier day to compare with yet."
-    else:
-        sentence = f"{count(so_far)} mentions in the whole hours of today, {usual:,.1f} on a usual day of this weekday."
     view.show(queries.TODAY_BY_HOUR)
-    st.caption(sentence)
+    st.caption(_so_far(frame))
+
+
+def _so_far(hours: pd.DataFrame) -> str:
+    """Today beside the usual, in a sentence."""
+    whole = hours[hours["is_whole_hour"]]
+    if whole.empty:
+        return "No hour of today is over yet."
+    so_far = f"{count(whole['today_count'].sum())} mentions in the whole hours of today"
+    if hours["usual_mean_count"].isna().all():
+        return f"{so_far}; no earlier day to compare with yet."
+    return f"{so_far}, {whole['usual_mean_count'].sum():,.1f} on a usual day of this weekday."
 
 
 def _response_times(view: View) -> None:

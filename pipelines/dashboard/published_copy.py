@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from duckdb import BinderException, CatalogException
+
 from pipelines.warehouse import WarehouseUnreadable, open_database, signature_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 ATTEMPT_COUNT = 3
 """How often to look for the published version's file: it may be removed between being found and being opened."""
 
+LACKS = (CatalogException, BinderException)
+"""What a query raises where a copy has no such table, or none with such a column."""
 MADE_EARLIER = (
     "The published copy was made by an earlier version of the program and lacks what is to be shown. Run"
     " 'social-warehouse transform' and 'social-warehouse publish'."

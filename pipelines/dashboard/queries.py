@@ -20,6 +20,8 @@ from pipelines.dashboard.filters import LISTS, ZONE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
+
     from pipelines.dashboard.filters import Filters
 
 DATES = "dates"
@@ -166,6 +168,21 @@ _ZONE = """coalesce(
     (select any_value(reporting_time_zone) from marts.agg_backlog_daily),
     'UTC'
   )"""
+
+
+def _named(what: str) -> str:
+    """The names of a dimension's rows: where several have one name, with account and identifier."""
+    return f"""(
+  select
+    account_id,
+    {what}_id,
+    {what}_name || case when count(*) over (partition by {what}_name) > 1
+      then ' (' || account_id || ', ' || {what}_id || ')' else ''
+    end as {what}_name
+  from marts.dim_{what}s
+) as {what}s"""
+
+
 _NOW = f"""told as (
   select version, published_at, coalesce(as_of, published_at) as as_of, {_ZONE} as reporting_time_zone, package_version
   from marts.published_version
@@ -217,7 +234,8 @@ OVERVIEW_TOTALS = Query(
     "overview_totals",
     "The period",
     "Mentions of customers, by when they were published: how many, how many have a reply and a resolve, and the medians"
-    " of first response and resolve times, in seconds. Own and deleted mentions are left out.",
+    " of first response and resolve times, in seconds. Own and deleted mentions are left out. A period that begins"
+    " before the first date with data is not whole: what there is of it is counted, but nothing is compared with it.",
     """
 select
   count(*) as mention_count,
@@ -227,12 +245,23 @@ select
   resolved_count / nullif(mention_count, 0) as resolved_share,
   quantile_cont(first_response_seconds, 0.5) as first_response_p50_seconds,
   quantile_cont(first_response_business_hours_seconds, 0.5) as first_response_business_hours_p50_seconds,
-  quantile_cont(resolve_seconds, 0.5) as resolve_p50_seconds
+  quantile_cont(resolve_seconds, 0.5) as resolve_p50_seconds,
+  coalesce($first_date >= (select min(mention_date) from marts.agg_volume_hourly), false) as is_whole_period
 from marts.fct_mentions
 where is_in_response_metrics and {mentions}
 """,
     "Times from publication",
 )
+
+
+def to_compare_with(totals: pd.Series[Any]) -> pd.Series[Any]:
+    """The totals of a period as they can be compared with: nothing, where the data begins within it or after it.
+
+    Args:
+        totals: the row of OVERVIEW_TOTALS.
+    """
+    return totals if totals["is_whole_period"] else totals.map(lambda _: None)
+
 
 OPEN_NOW = Query(
     "open_now",
@@ -462,7 +491,7 @@ order by mention_count desc, {dimension}
     )
 
 
-_TOPIC_NAMES = "left join marts.dim_topics as topics using (account_id, topic_id)"
+_TOPIC_NAMES = f"left join {_named('topic')} using (account_id, topic_id)"
 RESPONSE_BY_TOPIC = _response_by("topic", "By topic", "coalesce(topics.topic_name, topic_id)", _TOPIC_NAMES)
 RESPONSE_BY_CHANNEL = _response_by("channel", "By channel", "channel")
 RESPONSE_BY_LANGUAGE = _response_by("language", "By language", "coalesce(language, 'unknown')")
@@ -599,7 +628,7 @@ select
   sum(in_business_hours_action_count)
   / nullif(sum(in_business_hours_action_count + out_of_business_hours_action_count), 0) as in_business_hours_share
 from (select * from marts.agg_{who}s_daily where {{work_of_{who}s}}) as work
-left join marts.dim_{who}s as {who}s using (account_id, {who}_id)
+left join {_named(who)} using (account_id, {who}_id)
 group by all
 having sum(action_count) > 0
 order by reply_count desc, {who}
@@ -868,10 +897,8 @@ CHANGES = Query(
     f"The last {CHANGE_LIMIT} changes, with the mentions of customers a day and the mean of the seconds to the"
     f" first reply"
     f" in the {CHANGE_SPAN_DAYS} days before the day of the change and in the {CHANGE_SPAN_DAYS} days after it,"
-    f" as far as"
-    " there is data: of the topic that the change concerns, else of the account. That something followed a"
-    " change does not mean that"
-    " the change made it so.",
+    f" of those that have data and are over: of the topic that the change concerns, else of the account. That"
+    f" something followed a change does not mean that the change made it so.",
     f"""
 with {_NOW},
 listed as (
@@ -889,10 +916,11 @@ around as (
     places.account_id,
     places.topic_id,
     places.change_date,
-    sum(days.mention_count) filter (where days.mention_date < places.change_date) / {CHANGE_SPAN_DAYS}
+    sum(days.mention_count) filter (where days.mention_date < places.change_date)
+    / nullif(least({CHANGE_SPAN_DAYS}, places.change_date - any_value(first_dates.first_date)), 0)
       as mentions_a_day_before,
     sum(days.mention_count) filter (where days.mention_date > places.change_date)
-    / nullif(least({CHANGE_SPAN_DAYS}, any_value(today) - places.change_date), 0) as mentions_a_day_after,
+    / nullif(least({CHANGE_SPAN_DAYS}, any_value(today) - places.change_date - 1), 0) as mentions_a_day_after,
     sum(days.first_response_seconds_sum) filter (where days.mention_date < places.change_date)
     / nullif(sum(days.first_response_known_count) filter (where days.mention_date < places.change_date), 0)
       as first_response_mean_seconds_before,
@@ -901,10 +929,14 @@ around as (
       as first_response_mean_seconds_after
   from places
   cross join now_there
+  inner join (
+    select account_id, min(mention_date) as first_date from marts.agg_volume_hourly group by account_id
+  ) as first_dates on places.account_id = first_dates.account_id
   inner join marts.agg_response_times_daily as days
     on places.account_id = days.account_id
     and days.topic_id = coalesce(places.topic_id, days.topic_id)
     and days.mention_date between places.change_date - {CHANGE_SPAN_DAYS} and places.change_date + {CHANGE_SPAN_DAYS}
+    and days.mention_date < now_there.today
   group by places.account_id, places.topic_id, places.change_date
 )
 select

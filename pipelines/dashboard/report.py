@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from duckdb import CatalogException
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipelines.answers import replacing
@@ -24,7 +23,7 @@ from pipelines.dashboard import queries
 from pipelines.dashboard.charts import svg
 from pipelines.dashboard.drawings import CHARTS, EMPTY, NOTHING
 from pipelines.dashboard.filters import DEFAULT_DAY_COUNT, LISTS, Filters
-from pipelines.dashboard.published_copy import MADE_EARLIER, PublishedCopy
+from pipelines.dashboard.published_copy import LACKS, MADE_EARLIER, PublishedCopy
 from pipelines.notifications import send_as_asked
 from pipelines.senders import Attachment, Message
 from pipelines.warehouse import WarehouseUnreadable
@@ -104,6 +103,7 @@ class Number:
         now: of the period; None where it is not known. Lengths are in seconds.
         before: of as many days just before.
         in_words: writes either for people.
+        not_followed: filters that are chosen and do not change it.
     """
 
     name: str
@@ -111,6 +111,12 @@ class Number:
     now: float | None
     before: float | None
     in_words: Callable[[float | None], str]
+    not_followed: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Its title, with the filters that it does not follow."""
+        return f"{self.title} (not filtered by {' and '.join(self.not_followed)})" if self.not_followed else self.title
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,10 @@ class Report:
             "reporting_time_zone": self.reporting_time_zone,
             "data_as_of": self.data_as_of.isoformat(),
             "filters": {name: list(values) for name in LISTS if (values := self.filters.values(name))},
-            "numbers": {each.name: {"now": each.now, "before": each.before} for each in self.numbers},
+            "numbers": {
+                each.name: {"now": each.now, "before": each.before, "not_filtered_by": list(each.not_followed)}
+                for each in self.numbers
+            },
         }
 
 
@@ -232,7 +241,7 @@ def make_report(
                     for heading, of in CHAPTERS
                 ),
             )
-        except CatalogException:
+        except LACKS:
             raise WarehouseUnreadable(MADE_EARLIER) from None
 
 
@@ -278,7 +287,7 @@ def html(report: Report) -> str:
 def in_words(report: Report) -> str:
     """The main numbers in lines of text, for a message."""
     numbers = [
-        f"{each.title}: {each.in_words(each.now)}; {each.in_words(each.before)} before" for each in report.numbers
+        f"{each.heading}: {each.in_words(each.now)}; {each.in_words(each.before)} before" for each in report.numbers
     ]
     before = report.filters.before()
     return "\n".join(
@@ -339,8 +348,9 @@ def _numbers(reading: Reading, filters: Filters) -> tuple[Number, ...]:
         {query: _frame(reading, query, each).iloc[0] for query in {query for query, *_ in _NUMBERS}}
         for each in (filters, filters.before())
     )
+    before[queries.OVERVIEW_TOTALS] = queries.to_compare_with(before[queries.OVERVIEW_TOTALS])
     return tuple(
-        Number(name, title, _plain(now[query][name]), _plain(before[query][name]), says)
+        Number(name, title, _plain(now[query][name]), _plain(before[query][name]), says, query.not_followed(filters))
         for query, name, title, says in _NUMBERS
     )
 

@@ -169,6 +169,12 @@ def _last_load(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return None if row is None else row[0]
 
 
+_ANEW = (
+    "run 'social-warehouse publish', which makes it anew; if data tests keep it from that, 'social-warehouse publish"
+    " --rollback' gives readers the version before"
+)
+
+
 def published_copy(warehouse: Warehouse, *, now: datetime) -> Finding:
     """Whether readers have a copy that opens, how old it is, and whether it is behind the work file."""
     published_at = _published_at(warehouse)
@@ -187,7 +193,7 @@ def published_copy(warehouse: Warehouse, *, now: datetime) -> Finding:
         if warehouse.file.exists():
             warehouse.check_tested()
     except (WarehouseUnreadable, duckdb.Error) as error:
-        return Finding("published copy", "FAIL", str(error), "run 'social-warehouse publish', which makes it anew")
+        return Finding("published copy", "FAIL", str(error), _ANEW)
     except WarehouseUntested:
         return Finding(
             "published copy",

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from pipelines.doctor.finding import Finding
 from pipelines.postgres import OLDEST_SERVER, PostgresFailed, server_of, standing
 from pipelines.publishing import published_version
-from pipelines.warehouse import WarehouseUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pipelines.postgres import Failure, Standing
     from pipelines.settings import Settings
     from pipelines.warehouse import Warehouse
 
+_PUBLISH = "run 'social-warehouse publish --to postgres'"
 _SAYS_WHY = "'social-warehouse publish --to postgres' says why"
 _FAILED: dict[Failure, tuple[str, str]] = {
     "package": ("the driver is not installed", "pip install 'adbc-driver-postgresql>=1.11'"),
@@ -47,16 +48,26 @@ def look_at(warehouse: Warehouse, settings: Settings) -> Iterator[Finding]:
     except PostgresFailed as error:
         yield unusable(error.failure)
         return
-    try:
-        version = published_version(warehouse)
-    except WarehouseUnreadable:  # the finding on the published copy says so
-        version = None
+    version = published_version(warehouse)
+    if version is None and not found.lacks and warehouse.published_file.exists():
+        yield unknown(warehouse.published_file)
+        return
     yield marts(found, version.name if version else None, comes_with_each_publish=settings.social_warehouse_postgres)
 
 
 def unusable(failure: Failure) -> Finding:
     """That the server cannot be asked."""
     return Finding("PostgreSQL", "FAIL", *_FAILED[failure])
+
+
+def unknown(published_file: Path) -> Finding:
+    """That something is published, and not which version it is: it is none of those that are kept."""
+    return Finding(
+        "PostgreSQL",
+        "warn",
+        f"{published_file} is none of the versions that are kept, so its marts there may be of another",
+        _PUBLISH,
+    )
 
 
 def marts(found: Standing, published: str | None, *, comes_with_each_publish: bool) -> Finding:
@@ -74,11 +85,10 @@ def marts(found: Standing, published: str | None, *, comes_with_each_publish: bo
             f"a publish would lack {', '.join(found.lacks)}",
             "have the server's administrator give it that (docs/publishing.md, PostgreSQL)",
         )
-    publish = "run 'social-warehouse publish --to postgres'"
     if published is None:
         return Finding("PostgreSQL", "ok", "a publish can bring the marts there; nothing has been published yet")
     if found.version is None:
-        return Finding("PostgreSQL", "warn", "no marts have been brought there yet", publish)
+        return Finding("PostgreSQL", "warn", "no marts have been brought there yet", _PUBLISH)
     if found.version == published:
         return Finding("PostgreSQL", "ok", f"its marts are of version {published}, which is the published one")
     relation = "behind" if found.version < published else "not of"
@@ -86,5 +96,5 @@ def marts(found: Standing, published: str | None, *, comes_with_each_publish: bo
         "PostgreSQL",
         "FAIL" if comes_with_each_publish else "warn",
         f"its marts are of version {found.version}, {relation} the published version {published}",
-        f"{publish}; if that fails, docs/operate.md (PostgreSQL)",
+        f"{_PUBLISH}; if that fails, docs/operate.md (PostgreSQL)",
     )

@@ -101,9 +101,10 @@ def roll_back(settings: Settings) -> publishing.Version:
     Raises:
         pipelines.postgres.PostgresFailed: it is published, but PostgreSQL's readers keep what they have.
         pipelines.warehouse.WarehouseBusy: another run writes.
-        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet; or the note of where marts have been
-            brought to is damaged, which keeps nothing from being published.
-        pipelines.publishing.NothingToRollBackTo: no version before the published one is kept.
+        pipelines.warehouse.WarehouseUnreadable: nothing has been published yet; the version before is damaged; or the
+            note of where marts have been brought to is, which keeps nothing from being published.
+        pipelines.publishing.NothingToRollBackTo: no version before the published one is kept, or it is none of those
+            that are.
     """
     warehouse = open_warehouse(settings)
     with recorded(settings, "rollback"):

@@ -89,6 +89,7 @@ def age(rows: PlainRows, at: datetime) -> int:
     "first_response_p50_seconds",
     "first_response_business_hours_p50_seconds",
     "resolve_p50_seconds",
+    "is_whole_period",
 )
 def overview_totals(rows: PlainRows, filters: Filters) -> Rows:
     chosen = [row for row in rows.mentions if follows(row, filters)]
@@ -103,6 +104,7 @@ def overview_totals(rows: PlainRows, filters: Filters) -> Rows:
             quantile((row["first_response"][CALENDAR] for row in chosen), 0.5),
             quantile((row["first_response"][BUSINESS_HOURS] for row in chosen), 0.5),
             quantile((row["resolve"][CALENDAR] for row in chosen), 0.5),
+            any(row["day"] <= filters.first_date for row in rows.all_mentions if not row["is_deleted"]),
         )
     ]
 
@@ -236,9 +238,18 @@ def response_distribution(rows: PlainRows, filters: Filters) -> Rows:
     ]
 
 
+def apart(names: dict[str, str], account_id: str) -> dict[str, str]:
+    """Names by identifier; those that several have, with account and identifier."""
+    counts = Counter(names.values())
+    return {key: name if counts[name] == 1 else f"{name} ({account_id}, {key})" for key, name in names.items()}
+
+
 def _response_by(dimension: str) -> Count:
     def expected(rows: PlainRows, filters: Filters) -> Rows:
-        groups = grouped((row for row in rows.mentions if follows(row, filters)), dimension)
+        chosen = [row for row in rows.mentions if follows(row, filters)]
+        if dimension == "topic":
+            chosen = [row | {"topic": apart(rows.topics, row["account_id"])[row["topic_id"]]} for row in chosen]
+        groups = grouped(chosen, dimension)
         return [
             (
                 name,
@@ -445,14 +456,17 @@ def _of_agents(rows: PlainRows, filters: Filters) -> list[Json]:
 
 @gives(queries.WORK_OF_AGENTS, "agent", *_SUMS)
 def work_of_agents(rows: PlainRows, filters: Filters) -> Rows:
-    named = (each | {"name": rows.agents.get(each["agent"]) or each["agent"]} for each in _of_agents(rows, filters))
+    named = (
+        each | {"name": apart(rows.agents, each["account_id"]).get(each["agent"]) or each["agent"]}
+        for each in _of_agents(rows, filters)
+    )
     return [(name, *_sums(deeds)) for (name,), deeds in grouped(named, "name").items()]
 
 
 @gives(queries.WORK_OF_TEAMS, "team", *_SUMS)
 def work_of_teams(rows: PlainRows, filters: Filters) -> Rows:
     of_teams = (
-        each | {"name": "No team" if team == "unknown" else rows.teams[team]}
+        each | {"name": "No team" if team == "unknown" else apart(rows.teams, each["account_id"])[team]}
         for each in _deeds(rows)
         if follows(each, filters)
         for team in each["teams_then"]
@@ -785,8 +799,18 @@ def changes(rows: PlainRows, filters: Filters) -> Rows:
             if each["account_id"] == row["account_id"] and row["topic_id"] in {None, each["topic_id"]}
         ]
         before = [each for each in near if timedelta(0) < row["day"] - each["day"] <= timedelta(days=7)]
-        after = [each for each in near if timedelta(0) < each["day"] - row["day"] <= timedelta(days=7)]
-        after_days = min(7, (local(rows.now).date() - row["day"]).days)
+        today = local(rows.now).date()
+        after = [
+            each for each in near if timedelta(0) < each["day"] - row["day"] <= timedelta(7) and each["day"] < today
+        ]
+        with_data = {
+            each["day"]
+            for each in rows.all_mentions
+            if not each["is_deleted"] and each["account_id"] == row["account_id"]
+        }
+        days = [row["day"] + timedelta(number) for number in range(-7, 8)]
+        before_days = sum(min(with_data) <= day < row["day"] for day in days)
+        after_days = sum(row["day"] < day < today for day in days)
         found.append(
             (
                 row["added_at"],
@@ -794,7 +818,7 @@ def changes(rows: PlainRows, filters: Filters) -> Rows:
                 row["type"],
                 rows.agents.get(row["user_id"]) or row["user_id"] or "automation",
                 rows.topics.get(row["topic_id"]) or row["topic_id"],
-                len(before) / 7 if before else None,
+                len(before) / before_days if before else None,
                 len(after) / after_days if after and after_days else None,
                 mean(each["first_response"][CALENDAR] for each in before),
                 mean(each["first_response"][CALENDAR] for each in after),

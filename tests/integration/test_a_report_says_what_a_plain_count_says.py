@@ -208,6 +208,20 @@ def test_dates_without_data_say_so(warehouse: Warehouse) -> None:
     assert "Nothing to show for this choice." in page
 
 
+def test_what_was_never_read_is_not_nought(warehouse: Warehouse) -> None:
+    numbers = make_report(warehouse, first_date=date(2025, 1, 1), last_date=LAST).numbers
+    assert numbers[0].now
+    assert {each.before for each in numbers} == {None}
+
+
+def test_a_number_that_a_team_does_not_change_says_so(warehouse: Warehouse, con: duckdb.DuckDBPyConnection) -> None:
+    (team,) = con.execute("select min(team_id) from marts.dim_teams").fetchone() or ("",)
+    numbers = {each.name: each for each in make_report(warehouse, chosen={"team": (team,)}).numbers}
+    assert numbers["open_mention_count"].not_followed == ("team",)
+    assert numbers["open_mention_count"].now == make_report(warehouse).numbers[-2].now
+    assert numbers["mention_count"].not_followed == ()
+
+
 def test_days_are_counted_back_from_the_last(warehouse: Warehouse) -> None:
     made = make_report(warehouse, last_date=date(2026, 2, 20), day_count=7)
     assert (made.filters.first_date, made.filters.last_date) == (date(2026, 2, 14), date(2026, 2, 20))
@@ -226,10 +240,15 @@ def test_nobody_s_name_is_in_it(warehouse: Warehouse, con: duckdb.DuckDBPyConnec
     assert [name for (name,) in agents + authors if name in page] == []
 
 
-def test_a_copy_of_an_earlier_program_is_told_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "made",
+    ["create table marts.fct_mentions (unique_id varchar)", "create table marts.published_version (version varchar)"],
+)
+def test_a_copy_of_an_earlier_program_is_told_of(tmp_path: Path, made: str) -> None:
+    """It lacks tables, or columns of them."""
     (tmp_path / "published").mkdir()
     with duckdb.connect(tmp_path / "published" / "warehouse.duckdb") as con:
-        con.execute("create schema marts; create table marts.fct_mentions (unique_id varchar)")
+        con.execute(f"create schema marts; {made}")
     with pytest.raises(WarehouseUnreadable, match="earlier version"):
         make_report(Warehouse(tmp_path))
 

@@ -101,10 +101,15 @@ def test_a_page_before_the_first_publish_says_the_next_step(
     assert "social-warehouse sync" in test.warning[0].value
 
 
-def test_a_copy_of_an_earlier_program_is_told_of(tmp_path: Path, open_page: Callable[..., AppTest]) -> None:
+@pytest.mark.parametrize(
+    "made",
+    ["create table marts.fct_mentions (unique_id varchar)", "create table marts.published_version (version varchar)"],
+)
+def test_a_copy_of_an_earlier_program_is_told_of(tmp_path: Path, open_page: Callable[..., AppTest], made: str) -> None:
+    """It lacks tables, or columns of them."""
     (tmp_path / "published").mkdir()
     with duckdb.connect(tmp_path / "published" / "warehouse.duckdb") as con:
-        con.execute("create schema marts; create table marts.fct_mentions (unique_id varchar)")
+        con.execute(f"create schema marts; {made}")
     test = open_page(tmp_path, PAGES[0])
     assert not test.exception
     assert "earlier version" in test.warning[0].value

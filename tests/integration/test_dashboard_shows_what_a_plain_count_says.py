@@ -239,8 +239,10 @@ def boxes(rows: PlainRows, page: Page, filters: Filters, before: Filters) -> lis
 
     if page.address == "overview":
         (now,), (then,) = counted(queries.OVERVIEW_TOTALS), counted(queries.OVERVIEW_TOTALS, before)
+        if not then["is_whole_period"]:
+            then = dict.fromkeys(then)
         texts: dict[str, tuple[str, Callable[[Any], str]]] = {
-            "Mentions": ("mention_count", "{:,}".format),
+            "Mentions": ("mention_count", lambda number: "not known" if number is None else f"{number:,}"),
             "With a reply": ("replied_share", lambda share: "not known" if share is None else f"{share:.0%}"),
             "First response, median": ("first_response_p50_seconds", told),
             "in business hours": ("first_response_business_hours_p50_seconds", told),

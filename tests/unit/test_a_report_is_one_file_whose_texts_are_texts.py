@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64decode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -181,9 +181,9 @@ def test_what_is_not_known_is_not_nought(hostile: Page) -> None:
     assert numbers == ["1,234", "0", "62%", "not known", "2h 3m", "not known"]
     made = report()
     assert made.as_json()["numbers"] == {
-        "mention_count": {"now": 1234, "before": 0},
-        "replied_share": {"now": 0.625, "before": None},
-        "first_response_p50_seconds": {"now": 7384, "before": None},
+        "mention_count": {"now": 1234, "before": 0, "not_filtered_by": []},
+        "replied_share": {"now": 0.625, "before": None, "not_filtered_by": []},
+        "first_response_p50_seconds": {"now": 7384, "before": None, "not_filtered_by": []},
     }
     lines = in_words(made).splitlines()
     assert "Mentions of customers: 1,234; 0 before" in lines
@@ -230,6 +230,15 @@ def test_what_a_chart_does_not_follow_is_said() -> None:
     filters = Filters(FILTERS.first_date, FILTERS.last_date, tag=("refund",))
     page = read(html(report((queries.BACKLOG_BY_DAY, pd.DataFrame()), filters=filters)))
     assert "Not filtered by tag." in page.texts["p"]
+
+
+def test_a_main_number_that_does_not_follow_a_filter_says_so() -> None:
+    number = Number("open_mention_count", "Mentions open at the end", 7, 8, count, ("team", "tag"))
+    made = replace(report(), numbers=(number,))
+    title = "Mentions open at the end (not filtered by team and tag)"
+    assert title in read(html(made)).texts["th"]
+    assert f"{title}: 7; 8 before" in in_words(made).splitlines()
+    assert made.as_json()["numbers"]["open_mention_count"]["not_filtered_by"] == ["team", "tag"]
 
 
 def test_the_file_s_name_holds_no_text_of_the_data() -> None:

@@ -13,7 +13,8 @@ from pipelines.doctor import connection, holdings, machine, postgres
 from pipelines.doctor.finding import Finding, Name
 from pipelines.keeping import DATASET
 from pipelines.postgres import Failure, Standing
-from pipelines.warehouse import Holder, described_tables
+from pipelines.settings import Settings
+from pipelines.warehouse import Holder, Warehouse, described_tables
 from transforms.selects import STORED_AS
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -125,6 +126,12 @@ DOES_NOT: dict[str, tuple[Finding, str, str, str]] = {
     ),
     "postgres_behind_as_nobody_asked": (in_postgres(FIRST, SECOND), "warn", "behind", "publish --to postgres"),
     "postgres_ahead": (in_postgres(SECOND, FIRST), "warn", f"not of the published version {FIRST}", "publish --to"),
+    "postgres_beside_an_unknown_copy": (
+        postgres.unknown(HOME / "published.duckdb"),
+        "warn",
+        "/srv/warehouse/published.duckdb is none of the versions",
+        "publish --to postgres",
+    ),
     "postgres_empty": (in_postgres(None, FIRST), "warn", "no marts have been brought", "publish --to postgres"),
     "postgres_rights": (
         in_postgres(FIRST, FIRST, "the right to sing", "the role of a reader"),
@@ -164,6 +171,18 @@ def test_it_says_what_was_seen_and_what_to_do(finding: Finding, severity: str, s
 def test_each_way_to_fail_at_postgres_is_told() -> None:
     for failure in get_args(Failure):
         assert postgres.unusable(failure).next_step
+
+
+def test_a_copy_of_no_known_version_is_not_said_to_be_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one of an earlier program, or beside a publish that is faster than the look."""
+    monkeypatch.setattr(postgres, "standing", lambda _server: Standing(FIRST))
+    settings = Settings(_env_file=None, social_warehouse_postgres_url="postgresql://db.example/bi?sslmode=require")
+    warehouse = Warehouse(tmp_path)
+    (before,) = postgres.look_at(warehouse, settings)
+    assert "nothing has been published yet" in before.message
+    warehouse.published_folder.mkdir()
+    warehouse.published_file.touch()
+    assert [*postgres.look_at(warehouse, settings)] == [postgres.unknown(warehouse.published_file)]
 
 
 def test_new_columns_are_counted() -> None:

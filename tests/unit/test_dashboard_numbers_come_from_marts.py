@@ -4,11 +4,12 @@ import re
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipelines.dashboard.filters import LISTS, ZONE, Filters
 from pipelines.dashboard.in_words import NOT_KNOWN, count, length, share
-from pipelines.dashboard.pages import PAGES
+from pipelines.dashboard.pages import PAGES, _so_far
 from pipelines.dashboard.queries import DATES, QUERIES, SOURCES, Query
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +78,21 @@ def test_names_are_unique_and_every_source_is_used() -> None:
 
 def test_every_page_has_an_address_of_its_own() -> None:
     assert len({page.address for page in PAGES}) == len({page.title for page in PAGES}) == len(PAGES) == 10
+
+
+@pytest.mark.parametrize(
+    ("whole_hour_count", "usual", "sentence"),
+    [
+        (0, 2.5, "No hour of today is over yet."),
+        (0, None, "No hour of today is over yet."),
+        (3, 2.5, "12 mentions in the whole hours of today, 7.5 on a usual day of this weekday."),
+        (3, 0.0, "12 mentions in the whole hours of today, 0.0 on a usual day of this weekday."),
+        (3, None, "12 mentions in the whole hours of today; no earlier day to compare with yet."),
+    ],
+)
+def test_today_is_told_beside_the_usual(whole_hour_count: int, usual: float | None, sentence: str) -> None:
+    hours = pd.DataFrame({"hour_of_day": range(24), "today_count": 4, "usual_mean_count": [usual] * 24})
+    assert _so_far(hours.assign(is_whole_hour=hours["hour_of_day"] < whole_hour_count)) == sentence
 
 
 @pytest.mark.parametrize(

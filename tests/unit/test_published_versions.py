@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from pipelines import publishing
+from pipelines.cli import _print_versions
 from pipelines.keeping import DATASET
 from pipelines.publishing import PARTITIONED_BY, NothingToRollBackTo, Version, forget_versions, roll_back, versions
 from pipelines.warehouse import MARTS, Warehouse, WarehouseUnreadable
@@ -278,6 +279,90 @@ def test_a_copy_of_before_there_were_versions_stays_until_the_next_publish(small
         roll_back(small)
     assert small.published_file.read_bytes() == small.file.read_bytes()
     publish(small, 1)
+    assert numbers(small) == [1]
+
+
+def damage(file: Path) -> None:
+    """Overwrites a version under each of its names."""
+    file.write_bytes(b"no database" * 1000)
+
+
+def test_a_published_file_that_is_damaged_is_replaced_by_the_next_publish(small: Warehouse) -> None:
+    for number in range(2):
+        publish(small, number)
+    damage(small.published_file)
+    assert [(each.is_published, each.is_readable) for each in versions(small)] == [(True, False), (False, True)]
+    assert versions(small)[0].as_of is None
+    assert publish(small, 2).is_readable
+    assert published_number(small) == 2
+    assert numbers(small) == [2, 1, 0]
+
+
+def test_a_published_file_that_is_damaged_is_gone_back_from(small: Warehouse) -> None:
+    for number in range(2):
+        publish(small, number)
+    damage(small.published_file)
+    roll_back(small)
+    assert published_number(small) == 0
+
+
+def test_a_damaged_version_is_not_gone_back_to_and_the_next_step_is_said(small: Warehouse) -> None:
+    for number in range(3):
+        publish(small, number)
+    damaged = versions(small)[1].file
+    damage(damaged)
+    with pytest.raises(WarehouseUnreadable, match=rf"{damaged}, .+ cannot be read.+ Remove that file and try again"):
+        roll_back(small)
+    assert published_number(small) == 2
+    damaged.unlink()
+    roll_back(small)
+    assert published_number(small) == 0
+
+
+def test_a_list_of_versions_says_which_cannot_be_read(small: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        publish(small, number)
+    damage(versions(small)[1].file)
+    _print_versions(versions(small), as_json=False)
+    whole, damaged = capsys.readouterr().out.splitlines()
+    assert "data of an unknown time" in whole
+    assert " ".join(damaged.split()) == "version 20260302T090000Z, cannot be read, 0.0 MB"
+
+
+def test_a_copy_that_is_none_of_the_versions_is_not_gone_back_from(small: Warehouse) -> None:
+    for number in range(2):
+        publish(small, number)
+    small.published_file.unlink()
+    small.published_file.write_bytes(small.file.read_bytes())
+    with pytest.raises(NothingToRollBackTo, match=r"is none of the versions in .+ Run 'social-warehouse publish'"):
+        roll_back(small)
+    publish(small, 2)
+    assert numbers(small) == [2, 1, 0]
+
+
+def test_beside_a_publish_the_published_version_is_found(small: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(small, 0)
+
+    def look_before_a_publish(file: Path) -> str | None:
+        monkeypatch.undo()
+        looked = publishing._signature(file)
+        publish(small, 1, keep_count=1)
+        return looked
+
+    monkeypatch.setattr(publishing, "_signature", look_before_a_publish)
+    assert [(each.name, each.is_published) for each in versions(small)] == [("20260302T100000Z", True)]
+
+
+def test_a_version_that_a_publish_removes_meanwhile_is_none(small: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(small, 0)
+    publish(small, 1)
+    told = publishing._as_of
+
+    def look_after_a_publish(file: Path) -> datetime | None:
+        (small.published_folder / "versions" / "20260302T090000Z.duckdb").unlink(missing_ok=True)
+        return told(file)
+
+    monkeypatch.setattr(publishing, "_as_of", look_after_a_publish)
     assert numbers(small) == [1]
 
 

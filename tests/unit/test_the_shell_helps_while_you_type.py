@@ -195,6 +195,22 @@ def test_a_long_answer_is_cut_and_saved_whole(published: Warehouse, tmp_path: Pa
     assert duckdb.connect().execute(f"SELECT count(*), max(n) FROM '{file}'").fetchone() == (5_000, 4_999)
 
 
+def test_a_home_folder_that_there_is_not_ends_nothing(published: Warehouse) -> None:
+    said = says(published, "select 40 + 2;", ".save ~nobody-of-that-name.csv", "select 40 + 3;")
+    (error,) = errors(said)
+    assert "~nobody-of-that-name.csv cannot be written" in error
+    assert "Write the folder out" in said
+    assert "43" in said
+
+
+def test_a_copy_that_does_not_say_its_version_is_read(warehouse: Warehouse) -> None:
+    with duckdb.connect(warehouse.published_file) as con:
+        con.execute(f"CREATE SCHEMA {MARTS}; CREATE SCHEMA {DATASET}; CREATE SCHEMA history")
+    said = says(warehouse, "select 40 + 2;")
+    assert "of an earlier program" in said
+    assert "42" in said
+
+
 def test_what_was_typed_is_kept_for_the_owner_only(published: Warehouse) -> None:
     says(published, "select 40 + 2;")
     assert stat.S_IMODE(published.sql_history_file.stat().st_mode) == 0o600
