@@ -94,10 +94,12 @@ _NEXT_STEPS = {
     "42704": "Make that role there, or mend SOCIAL_WAREHOUSE_POSTGRES_READER",
     "53100": "Make room on the server's disk",
     "2BP01": "Its columns have changed: drop what was built on it, and make that again afterwards",
-    "55P03": "Their columns have changed, and somebody has read them for a minute on end: end that",
+    "55P03": "Somebody holds a lock on a table of the schema: end that",
     None: "See that the server runs, and that SOCIAL_WAREHOUSE_POSTGRES_URL says how to reach it",
 }
 """What to do about a failure, by its SQLSTATE; None where no connection was made."""
+_BEING_READ = "tables are being read that the publish has to replace"
+_END_READING = "Their columns have changed, and somebody has read them for a minute on end: end that"
 
 
 Failure = Literal["package", "unreached", "refused", "version", "statement"]
@@ -579,6 +581,7 @@ def _replace(cursor: Cursor, schema: str, made: Collection[str], gone: Collectio
     """Takes away tables that are gone or have other columns, and gives those that were made their names."""
     if gone:
         _wait_for_readers(cursor, schema, gone)
+    grants = [grant for name in made if name in gone for grant in _grants(cursor, schema, name)]
     for name in gone:
         cursor.execute(f"DROP TABLE {quoted(schema)}.{quoted(name)}")
     for name in made:
@@ -586,6 +589,28 @@ def _replace(cursor: Cursor, schema: str, made: Collection[str], gone: Collectio
         cursor.execute(
             f"ALTER INDEX IF EXISTS {quoted(schema)}.{quoted(f'{name}_next_key')} RENAME TO {quoted(f'{name}_key')}"
         )
+    for grant in grants:
+        cursor.execute(grant)
+
+
+def _grants(cursor: Cursor, schema: str, name: str) -> list[str]:
+    """The statements that give others the same rights on the table that takes this one's place, and on its columns."""
+    place, following = (literal(f"{quoted(schema)}.{quoted(each)}") for each in (name, f"{name}_next"))
+    statement = (
+        f"format('GRANT %s%s ON %s TO %s%s', privilege_type, ' (' || quote_ident(attname) || ')', {place},"
+        " CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,"
+        " CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)"
+    )
+    found = _ask(
+        cursor,
+        f"SELECT {statement} FROM (SELECT NULL AS attname, relowner, (aclexplode(relacl)).* FROM pg_class"
+        f" WHERE oid = {place}::regclass"
+        " UNION ALL SELECT a.attname::text, relowner, (aclexplode(a.attacl)).* FROM pg_class c"
+        f" JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.oid = {place}::regclass AND a.attname IN"
+        f" (SELECT attname FROM pg_attribute WHERE attrelid = {following}::regclass AND attnum > 0)) AS given"
+        " WHERE grantee <> relowner",
+    )
+    return [grant for (grant,) in found]
 
 
 def _wait_for_readers(cursor: Cursor, schema: str, names: Collection[str]) -> None:
@@ -605,10 +630,11 @@ def _wait_for_readers(cursor: Cursor, schema: str, names: Collection[str]) -> No
               PERFORM pg_sleep({_TRY_MILLISECONDS / 1000});
             END;
           END LOOP;
-          RAISE lock_not_available USING MESSAGE = 'tables are being read that the publish has to replace';
+          RAISE lock_not_available USING MESSAGE = {literal(_BEING_READ)};
         END
         $do$
     """)
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
 
 
 def _comment(cursor: Cursor, schema: str, tables: Sequence[_Table], present: dict[str, _Shape]) -> None:
@@ -716,7 +742,7 @@ def _explain(error: Any, *, is_connected: bool) -> str:
     if error.sqlstate == "2BP01" and (detail := _DETAIL.search(text)):
         line += f" ({'; '.join(detail['said'].splitlines())})"
     state = error.sqlstate if is_connected else None
-    step = _NEXT_STEPS.get(state, "Mend that")
+    step = _END_READING if _BEING_READ in line else _NEXT_STEPS.get(state, "Mend that")
     return without_secrets(
         f"{_NOT_BROUGHT}: {line.rstrip('.')}. {step}, then run 'social-warehouse publish --to postgres'."
     )

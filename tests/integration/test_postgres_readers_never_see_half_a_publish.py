@@ -388,6 +388,56 @@ def test_a_reader_of_a_table_that_is_replaced_waits_a_moment_at_most_and_is_not_
     assert database.psql(f"SELECT version FROM {SCHEMA}.published_version") == "20260302T090100Z"
 
 
+def test_rights_on_a_table_that_is_replaced_are_those_on_the_new_one(
+    database: PostgresServer, server: Server, warehouse: Warehouse
+) -> None:
+    publish(warehouse, server)
+    database.psql(
+        'DROP ROLE IF EXISTS "an Analyst"; DROP ROLE IF EXISTS clerk; CREATE ROLE "an Analyst"; CREATE ROLE clerk;'
+        f'GRANT SELECT ON {SCHEMA}.fct_cases TO "an Analyst" WITH GRANT OPTION;'
+        f"GRANT SELECT (unique_id, number), REFERENCES (unique_id) ON {SCHEMA}.fct_cases TO clerk;"
+        f"GRANT SELECT ON {SCHEMA}.dim_tags TO PUBLIC"
+    )
+    change(
+        warehouse,
+        "ALTER TABLE marts.fct_cases DROP COLUMN number; ALTER TABLE marts.fct_cases ADD COLUMN more INTEGER;"
+        "ALTER TABLE marts.dim_tags ADD COLUMN more INTEGER",
+    )
+    publish(warehouse, server)
+    given = (
+        "SELECT string_agg(grantee || ' ' || what || ' ' || privilege_type || ' ' || is_grantable, ', ' ORDER BY 1)"
+        " FROM (SELECT grantee, table_name AS what, privilege_type, is_grantable"
+        " FROM information_schema.table_privileges"
+        f" WHERE table_schema = '{SCHEMA}' UNION ALL SELECT grantee, table_name || '.' || column_name, privilege_type,"
+        f" is_grantable FROM information_schema.column_privileges WHERE table_schema = '{SCHEMA}' AND grantee = 'clerk'"
+        f") AS given WHERE grantee <> '{OWNER}'"
+    )
+    assert set(database.psql(given).split(", ")) == {
+        "PUBLIC dim_tags SELECT NO",
+        "an Analyst fct_cases SELECT YES",
+        "clerk fct_cases.unique_id REFERENCES NO",
+        "clerk fct_cases.unique_id SELECT NO",
+    }
+    database.psql(f'DROP SCHEMA {SCHEMA} CASCADE; DROP ROLE "an Analyst"; DROP ROLE clerk', "-o", "/dev/null")
+
+
+def test_once_no_reader_is_in_the_way_a_publish_waits_for_locks_as_before(
+    server: Server, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = []
+    comment = postgres._comment
+
+    def look(cursor: Any, *rest: Any) -> None:
+        waits.extend(postgres._ask(cursor, "SELECT current_setting('lock_timeout')"))
+        comment(cursor, *rest)
+
+    monkeypatch.setattr(postgres, "_comment", look)
+    publish(warehouse, server)
+    change(warehouse, "ALTER TABLE marts.dim_tags ADD COLUMN more INTEGER")
+    publish(warehouse, server)
+    assert waits == [("1min",), ("1min",)]
+
+
 # --- What goes wrong ---
 
 PUBLISHING = """
