@@ -2,7 +2,8 @@
 
 A version is written whole before anything points to it. Pointing to it is one rename, so a reader finds the old or the
 new, and one that has a file open keeps what it has. All but `versions` and `published_version` want the writer lock.
-Which version is published is told by its file's size and time: one that is damaged can be replaced and gone back from.
+Which version is published is told by its file's size and time, and by what is in it only where these do not say: one
+that is damaged can be replaced and gone back from.
 """
 
 from __future__ import annotations
@@ -95,9 +96,12 @@ class Key:
 def versions(warehouse: Warehouse) -> list[Version]:
     """The versions that are kept, newest first; those that are damaged too."""
     found = _versions(warehouse)
+    if not any(each.is_published for each in found):
+        found = _versions(warehouse)  # a publish may have come between the look at its file and that at the versions
     if any(each.is_published for each in found):
         return found
-    return _versions(warehouse)  # a publish may have come between the look at its file and that at the versions
+    told = _name_in(warehouse.published_file)  # the folder was copied, and times were not kept
+    return [replace(each, is_published=each.name == told) for each in found]
 
 
 def published_version(warehouse: Warehouse) -> Version | None:
@@ -245,6 +249,16 @@ def _as_of(file: Path) -> datetime | None:
             return None
         row = con.execute(f"SELECT as_of FROM {MARTS}.{PUBLISHED_VERSION}").fetchone()
     return row[0].astimezone(UTC) if row and row[0] else None
+
+
+def _name_in(file: Path) -> str | None:
+    """Which version a file says that it is; None where it is damaged, or of an earlier program."""
+    try:
+        with open_database(file) as con:
+            row = con.execute(f"SELECT version FROM {MARTS}.{PUBLISHED_VERSION}").fetchone()
+    except (WarehouseUnreadable, duckdb.Error):
+        return None
+    return row[0] if row else None
 
 
 def _next_name(now: datetime, before: list[Version]) -> str:

@@ -329,6 +329,17 @@ def test_a_list_of_versions_says_which_cannot_be_read(small: Warehouse, capsys: 
     assert " ".join(damaged.split()) == "version 20260302T090000Z, cannot be read, 0.0 MB"
 
 
+def test_in_a_folder_that_was_copied_without_its_times_the_published_version_is_known(
+    small: Warehouse, tmp_path: Path
+) -> None:
+    for number in range(2):
+        publish(small, number)
+    roll_back(small)
+    copied = Warehouse(tmp_path / "copied")
+    shutil.copytree(small.home, copied.home, copy_function=shutil.copyfile)
+    assert [version.is_published for version in versions(copied)] == [False, True]
+
+
 def test_a_copy_that_is_none_of_the_versions_is_not_gone_back_from(small: Warehouse) -> None:
     for number in range(2):
         publish(small, number)
