@@ -177,7 +177,12 @@ def test_the_watch_sees_what_goes_wrong(site: Any, browser: Browser, tmp_path: A
     (tmp_path / "published").mkdir()
     copy = shutil.copy(site.home / "published" / "warehouse.duckdb", tmp_path / "published")
     with duckdb.connect(copy) as con:
-        con.execute("create or replace table marts.published_version as select 1 as version")
+        con.execute("create table marts.kept as from marts.published_version")
+        con.execute("drop table marts.published_version")
+        con.execute(
+            "create view marts.published_version as"
+            " select * replace (cast('no instant' || version as timestamptz) as published_at) from marts.kept"
+        )
     with served(tmp_path) as dashboard, watched_page(browser, dashboard.url) as (page, complaints):
 
         def wait_for(complaint: str) -> None:
