@@ -27,8 +27,13 @@ SQL_FOLDER = Path(__file__).parents[1] / "sql"
 RULES_FOLDER = SQL_FOLDER / "rules"
 """The files of rules as the project has them: their columns, and no row."""
 
-_CHANGING = ("config.materialized:table", "config.materialized:incremental", "resource_type:test")
-"""What is built when only rows have changed: not views, which are as the last transform left them. All tests run."""
+_CHANGING = (
+    *("--select", "config.materialized:table", "config.materialized:incremental", "resource_type:test"),
+    # Tests are named above; else those of what is left out would be left out too.
+    *("--exclude", "tag:in_fingerprint", "--indirect-selection", "empty"),
+)
+"""What is built when only rows have changed: not views, nor tables of what the fingerprint has, which are as the last
+transform left them. All tests run."""
 
 
 class TestsFailed(Exception):
@@ -107,7 +112,7 @@ def transform(
     arguments = [
         "build",
         *("--exclude-resource-type", "unit_test"),
-        *(() if is_full_refresh else ("--select", *_CHANGING)),
+        *(() if is_full_refresh else _CHANGING),
         *("--project-dir", str(SQL_FOLDER), "--profiles-dir", str(SQL_FOLDER)),
         # dbt takes a relative path for one inside the project.
         *("--target-path", str(dbt_folder / "target"), "--log-path", str(dbt_folder / "logs")),

@@ -1,95 +1,100 @@
 {#-
-    Incremental builds. An item's rows are made anew, all of them, when the item has been touched since the last build
-    that succeeded (int_touched_items), and stay as they are when it has not. Which loads and deletions are built is
-    kept in two tables that no model makes: they are written when all models have been built, so that what a build that
-    failed has not done is done by the next.
+    Models whose rows belong to items. An item's rows are made anew, all of them, when the item has been touched since the
+    last build that succeeded (int_touched_items), and stay as they are when it has not.
 -#}
 
 {#-
-    The configuration of a model whose rows belong to items. Rows of touched items go before their new ones come.
-    `object` says which items, in SQL: a model of mentions only has no column that does.
+    The configuration of such a model. `object` says whose its rows are where it has no column that does; `summed` names
+    the columns that daily sums are made of (incremental_by_difference), of which nothing else is read.
 -#}
-{% macro incremental_by_item(object='built.object') -%}
+{% macro incremental_by_item(object=none, summed=[]) -%}
     {{ config(
         materialized='incremental',
-        incremental_strategy='append',
+        incremental_strategy='by_item',
         on_schema_change='fail',
-        pre_hook='{{ forget_touched(this, "' ~ object ~ '") }}',
+        meta={'object': object, 'summed': summed},
     ) }}
 {#- Said when the project is read only: a unit test has no such input. -#}
 {% if not execute %}-- depends_on: {{ ref('int_touched_items') }}{% endif %}
 {%- endmacro %}
 
-{% macro forget_touched(relation, object) -%}
-    {%- if is_incremental() -%}
-        delete from {{ relation }} as built
-        using {{ ref('int_touched_items') }} as touched
-        where
+{#-
+    Statements that change the rows of touched items. What comes is kept apart until the end of the build, with a weight
+    of 1: models further on need not look for it among all rows. So is what goes, with a weight of -1, where daily sums
+    are made of it.
+-#}
+{% macro change_by_item(target) -%}
+    {%- set changes = changes_of(model.name) -%}
+    {%- set summed = model.config.meta.summed -%}
+    {%- set is_touched %}
             built.account_id = touched.account_id
             and built.unique_id = touched.unique_id
-            and {{ object }} = touched.object
-    {%- endif -%}
+            and {{ object_of('built', model.config.meta.object) }} = touched.object
+    {%- endset %}
+        create or replace table {{ changes }} as
+        select 1 as weight, fresh.* from ({{ compiled_code }}) as fresh;
+        -- By name, and in both directions: a column that only one of the two has is refused.
+        insert into {{ changes }} by name
+        select -1 as weight, * from {{ target }} limit 0;
+    {%- if summed %}
+        create or replace temporary table former as
+        select built.rowid as row_id, built.{{ summed | join(', built.') }}
+        from {{ target }} as built
+        semi join {{ ref('int_touched_items') }} as touched on {{ is_touched }};
+        insert into {{ changes }} by name
+        select -1 as weight, * exclude (row_id) from former;
+        delete from {{ target }} where rowid in (select row_id from former);
+        drop table former;
+    {%- else %}
+        delete from {{ target }} as built
+        using {{ ref('int_touched_items') }} as touched
+        where {{ is_touched }};
+    {%- endif %}
+        insert into {{ target }} by name
+        select * exclude (weight) from {{ changes }} where weight = 1;
 {%- endmacro %}
 
 {#-
     What a model reads in place of a relation whose rows belong to items: those of the items that are to be built, which
-    are all, unless the build is incremental. `object` says which items, where the relation has no column that does.
+    are all, unless the build is incremental. `object` says whose they are, where the relation has no column that does.
 -#}
 {% macro of_touched(relation, object=none) -%}
     {#- `this` is none in a unit test. -#}
-    {%- if this is not none and is_incremental() -%}
+    {%- if this is none or not is_incremental() -%}
+        {{ relation }}
+    {%- elif is_changed_in_this_run(relation.identifier) -%}
+        (select * exclude (weight) from {{ changes_of(relation.identifier) }} where weight = 1)
+    {%- else -%}
         (
             select candidates.*
             from {{ relation }} as candidates
             semi join {{ ref('int_touched_items') }} as touched
                 on candidates.account_id = touched.account_id
                 and candidates.unique_id = touched.unique_id
-                and {{ "'" ~ object ~ "'" if object else 'candidates.object' }} = touched.object
+                and {{ object_of('candidates', object) }} = touched.object
         )
-    {%- else -%}
-        {{ relation }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro built_loads() -%} intermediate._built_loads {%- endmacro %}
-{% macro built_deletions() -%} intermediate._built_deletions {%- endmacro %}
-
-{#- Before a build: the two tables are there, and empty before a full one. -#}
-{% macro make_ledger() %}
-    {%- if execute %}
-        {%- set make = 'create or replace table' if flags.FULL_REFRESH else 'create table if not exists' %}
-create schema if not exists intermediate;
-{{ make }} {{ built_loads() }} (load_id varchar);
-{{ make }} {{ built_deletions() }} (
-    account_id varchar,
-    object varchar,
-    unique_id varchar,
-    deleted_at timestamp with time zone,
-    restored_at timestamp with time zone
-);
-    {%- endif %}
-{% endmacro %}
-
-{#- After a build: what was loaded before it is built now, if every model that goes by it has been. -#}
-{% macro keep_ledger(results) %}
-    {%- if execute -%}
-        {%- set done = [] -%}
-        {%- for result in results if result.status == 'success' -%}
-            {%- do done.append(result.node.unique_id) -%}
-        {%- endfor -%}
-        {%- set left_out = [] -%}
-        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.unique_id not in done -%}
-            {%- if node.config.materialized == 'incremental' or node.name == 'int_touched_items' -%}
-                {%- do left_out.append(node.name) -%}
-            {%- endif -%}
-        {%- endfor -%}
-        {%- if not left_out %}
-create or replace table {{ built_loads() }} as
-select distinct coalesce(load_id, '') as load_id from intermediate.int_items;
-create or replace table {{ built_deletions() }} as
-select * from staging.stg_deletions;
--- With which rules, zone and versions, only the program knows, and says it after this; else the next build is a full one.
-create or replace table intermediate._built_with as select cast(null as varchar) as fingerprint;
-        {%- endif -%}
+{#- What a model reads in place of int_items: all items, or those that are to be built. -#}
+{% macro touched_items() -%}
+    {%- if this is none or not is_incremental() -%}
+        {{ ref('int_items') }}
+    {%- elif 'model.' ~ project_name ~ '.int_touched_items' in selected_resources -%}
+        (select * exclude (is_there) from {{ ref('int_touched_items') }} where is_there)
+    {%- else -%}
+        {{ of_touched(ref('int_items')) }}
     {%- endif -%}
-{% endmacro %}
+{%- endmacro %}
+
+{% macro object_of(relation, object) -%} {{ "'" ~ object ~ "'" if object else relation ~ '.object' }} {%- endmacro %}
+
+{% macro changes_of(model_name) -%} intermediate._changes_of_{{ model_name }} {%- endmacro %}
+
+{#- Whether a model of items is, or has been, changed in this run: a run may be of some models only. -#}
+{% macro is_changed_in_this_run(model_name) -%}
+    {%- set unique_id = 'model.' ~ project_name ~ '.' ~ model_name -%}
+    {{ return(
+        unique_id in selected_resources and graph.nodes[unique_id].config.get('incremental_strategy') == 'by_item'
+    ) }}
+{%- endmacro %}

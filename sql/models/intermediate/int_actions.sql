@@ -1,4 +1,7 @@
-{{ incremental_by_item() }}
+{{ incremental_by_item(summed=[
+    'account_id', 'object', 'unique_id', 'action_type', 'agent_id', 'author_id', 'is_own', 'is_deleted', 'is_resolve',
+    'is_reopening', 'is_within_28_days', 'action_at', 'action_date', 'is_in_business_hours',
+]) }}
 -- One row per action on a mention or a case. What counts as a reply, a resolve, a reopening and an assignment is said
 -- here and nowhere else, and whose business hours an action is measured in.
 with actions as (
@@ -31,7 +34,6 @@ numbered as (
         row_number() over in_order as action_number,
         actions.type as action_type,
         actions.user_id as agent_id,
-        actions.user_name as agent_name,
         case when actions.user_id is null then 'automation' else 'human' end as actor_kind,
         case when actions.type = 'status' then actions.metadata_status end as status_set,
         actions.metadata_priority as priority_set,
@@ -69,10 +71,21 @@ numbered as (
 measured_in as (
     select
         numbered.*,
+        items.topic_id,
+        items.channel,
+        items.author_id,
+        items.is_own,
+        items.deleted_at is not null as is_deleted,
+        items.published_at,
+        items.item_at,
         coalesce(
             of_agents.schedule_id, told.schedule_id, of_teams.schedule_id, of_topics.schedule_id, of_accounts.schedule_id
         ) as schedule_id
     from numbered
+    left join {{ touched_items() }} as items
+        on numbered.account_id = items.account_id
+        and numbered.object = items.object
+        and numbered.unique_id = items.unique_id
     left join {{ ref('int_agent_schedules') }} as told
         on numbered.account_id = told.account_id
         and numbered.agent_id = told.agent_id
@@ -86,10 +99,9 @@ measured_in as (
         and numbered.agent_id = of_teams.agent_id
         and numbered.action_at >= of_teams.valid_from
         and numbered.action_at < of_teams.valid_to
-    left join {{ hours_of_topics() }} as of_topics
+    left join {{ assigned_hours('topic') }} as of_topics
         on numbered.account_id = of_topics.account_id
-        and numbered.object = of_topics.object
-        and numbered.unique_id = of_topics.unique_id
+        and items.topic_id = of_topics.scope_id
     left join {{ assigned_hours('account') }} as of_accounts
         on numbered.account_id = of_accounts.account_id
 )
@@ -101,8 +113,12 @@ select
     actions.action_number,
     actions.action_type,
     actions.agent_id,
-    actions.agent_name,
     actions.actor_kind,
+    actions.topic_id,
+    actions.channel,
+    actions.author_id,
+    actions.is_own,
+    actions.is_deleted,
     actions.status_set,
     actions.previous_status_set,
     actions.priority_set,
@@ -117,7 +133,11 @@ select
     coalesce(len(actions.assigned_agent_ids) > 0 and actions.assigned_agent_ids <> actions.previous_agent_ids, false)
         as is_handoff,
     actions.action_at,
+    {{ reporting_date('actions.action_at', 'day') }} as action_date,
+    {{ seconds_between('actions.published_at', 'actions.action_at') }} as since_publication_seconds,
+    coalesce({{ seconds_between('actions.item_at', 'actions.action_at') }} <= 28 * 86400, false) as is_within_28_days,
     actions.schedule_id,
     at_action.is_running as is_in_business_hours
 from measured_in as actions
 {{ business_clock('at_action', 'actions.account_id', 'actions.schedule_id', 'actions.action_at') }}
+{{ reporting_day('day', 'actions.action_at') }}

@@ -1,3 +1,4 @@
+{{ config(tags='in_fingerprint') }}
 -- One row per account, user and stretch of time in which the user had one business hours schedule, as the API tells
 -- it: half-open, without a gap. Nearly all users have one row, so a join by range costs no more than one by key.
 with versions as (

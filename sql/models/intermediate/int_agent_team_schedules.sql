@@ -1,3 +1,4 @@
+{{ config(tags='in_fingerprint') }}
 -- One row per account, user and stretch of time in which a schedule is assigned to one of the user's teams: half-open,
 -- never two at once. Of several teams of one user with a schedule, the one with the first id counts.
 with memberships as (

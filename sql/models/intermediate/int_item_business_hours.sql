@@ -52,7 +52,7 @@ select
     open_by_item.{{ measure }}_business_hours_seconds
 {%- endfor %}
 from {{ of_touched(ref('int_item_events')) }} as events
-inner join {{ of_touched(ref('int_items')) }} as items
+inner join {{ touched_items() }} as items
     on events.account_id = items.account_id
     and events.object = items.object
     and events.unique_id = items.unique_id

@@ -10,7 +10,7 @@ with policies as (
 -- All else starts from these pairs: without policies there are none, and nothing is read. Of a policy of which nothing
 -- has been built every item is looked at, touched or not.
 matches as (
-{%- for is_unbuilt, items in [('true', ref('int_items')), ('false', of_touched(ref('int_items')))] %}
+{%- for is_unbuilt, items in [('true', ref('int_items')), ('false', touched_items())] %}
     select
         items.account_id,
         items.object,
@@ -43,7 +43,7 @@ matches as (
                 items.object = 'mention'
                 and (items.account_id, items.unique_id, policies.tag) in (
                     select (account_id, unique_id, tag) from {{ ref('stg_mention_tags') }}
-                    where tag is not null
+                    where tag in (select wanted.tag from policies as wanted)
                 )
             )
         )

@@ -1,4 +1,6 @@
-{{ incremental_by_item() }}
+{{ incremental_by_item(summed=[
+    'account_id', 'object', 'unique_id', 'status', 'is_owned', 'started_at', 'ended_at',
+]) }}
 -- One row per mention or case and stretch of time in which its status, and whether an agent had it, stayed the same.
 with items as (
     select
@@ -8,7 +10,7 @@ with items as (
         items.added_at,
         -- The inbox gives what comes in as new. Where no action tells of a status, it has always been as it is.
         case when events.status_change_count > 0 then 'new' else coalesce(items.status, 'new') end as first_status
-    from {{ of_touched(ref('int_items')) }} as items
+    from {{ touched_items() }} as items
     left join {{ of_touched(ref('int_item_events')) }} as events
         on items.account_id = events.account_id
         and items.object = events.object

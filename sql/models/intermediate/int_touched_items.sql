@@ -1,4 +1,5 @@
--- One row per item whose rows have come, or whose mark of deletion has changed, since the last build that succeeded.
+-- One row per item whose rows have come, or whose mark of deletion has changed, since the last build that succeeded, and
+-- what int_items says of it.
 -- A full build makes the rows of all items and does not ask; then there is none.
 with loaded as (
     select account_id, object, unique_id
@@ -39,8 +40,15 @@ touched as (
     select account_id, object, unique_id from cases_of_loaded
 )
 
-select account_id, object, unique_id
+select
+    touched.*,
+    items.* exclude (account_id, object, unique_id),
+    items.unique_id is not null as is_there
 from touched
+left join {{ ref('int_items') }} as items
+    on touched.account_id = items.account_id
+    and touched.object = items.object
+    and touched.unique_id = items.unique_id
 {%- if execute and flags.FULL_REFRESH %}
 where false
 {%- endif %}

@@ -1,10 +1,17 @@
+{{ incremental_by_difference(['account_id', 'agent_id', 'object', 'action_date', 'reporting_time_zone']) }}
+{% if not execute %}-- depends_on: {{ ref('int_replies_of_authors') }}{% endif %}
 -- One row per account, agent, object and date on which the agent did something or had an item given or taken away.
 {%- set firsts = ['first_human_action', 'first_human_response', 'first_resolve'] %}
 
-with actions as not materialized (
-    select * from {{ ref('int_agent_actions') }}
+with
+{% for name, relation in weighted_agent_actions().items() -%}
+{{ name }} as not materialized (
+    select *, {{ action_kind() }} as action_kind
+    from {{ relation }} as actions
+    where {{ is_work('actions') }}
 ),
 
+{% endfor -%}
 {% for first in firsts -%}
 {{ first }} as (
     {{- firsts_of(first) }}

@@ -1,3 +1,6 @@
+{{ incremental_by_difference([
+    'account_id', 'mention_date', 'topic_id', 'channel', 'sentiment', 'reporting_time_zone',
+]) }}
 -- One row per account, date, topic, channel and sentiment with a mention.
 select
     account_id,
@@ -7,6 +10,6 @@ select
     {{ or_unknown('sentiment') }} as sentiment,
     reporting_time_zone,
     {{ mention_sums() }}
-from {{ ref('fct_mentions') }}
+from {{ weighted(ref('fct_mentions')) }}
 where not is_deleted and mention_date is not null
 group by account_id, mention_date, topic_id, channel, {{ or_unknown('sentiment') }}, reporting_time_zone

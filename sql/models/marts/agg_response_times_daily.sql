@@ -1,3 +1,4 @@
+{{ incremental_by_difference(['account_id', 'mention_date', 'topic_id', 'channel', 'reporting_time_zone']) }}
 -- One row per account, date, topic and channel. Sums and counts only: they add up over any of these.
 select
     account_id,
@@ -5,9 +6,9 @@ select
     topic_id,
     channel,
     reporting_time_zone,
-    count(*) as mention_count,
-    count(*) filter (where has_reply) as replied_count,
-    count(*) filter (where has_resolve) as resolved_count,
+    {{ counted() }} as mention_count,
+    {{ counted('has_reply') }} as replied_count,
+    {{ counted('has_resolve') }} as resolved_count,
 {%- set measures = [
     'first_response', 'first_human_response', 'resolve',
     'api_response_time', 'api_response_time_business_hours',
@@ -16,10 +17,10 @@ select
     'first_action', 'first_action_business_hours', 'first_assignment', 'first_assignment_business_hours',
 ] %}
 {%- for measure in measures %}
-    count({{ measure }}_seconds) as {{ measure }}_known_count,
-    cast(coalesce(sum({{ measure }}_seconds), 0) as bigint) as {{ measure }}_seconds_sum
+    {{ counted(measure ~ '_seconds is not null') }} as {{ measure }}_known_count,
+    {{ summed(measure ~ '_seconds') }} as {{ measure }}_seconds_sum
     {{- ',' if not loop.last }}
 {%- endfor %}
-from {{ ref('fct_mentions') }}
+from {{ weighted(ref('fct_mentions')) }}
 where is_in_response_metrics and mention_date is not null
 group by account_id, mention_date, topic_id, channel, reporting_time_zone

@@ -1,3 +1,5 @@
+{{ incremental_by_difference(['account_id', 'team_id', 'object', 'action_date', 'reporting_time_zone']) }}
+{% if not execute %}-- depends_on: {{ ref('int_replies_of_authors') }}{% endif %}
 -- One row per account, team, object and date on which one of its members did something or had an item given or taken
 -- away, or the team itself had. Team unknown: who acted was in no team.
 {%- set work = {
@@ -13,28 +15,32 @@ with memberships as (
     {{ team_memberships() }}
 ),
 
-actions as (
+{% for name, relation in weighted_agent_actions().items() -%}
+{{ name }} as (
     select
+        actions.weight,
         {{ or_unknown('memberships.team_id') }} as team_id,
         actions.account_id,
         actions.object,
         actions.unique_id,
         actions.action_date,
-        actions.action_kind,
+        {{ action_kind() }} as action_kind,
         actions.author_id,
         actions.is_own,
         actions.is_resolve,
         actions.is_reopening,
         actions.is_within_28_days,
         actions.is_in_business_hours
-    from {{ ref('int_agent_actions') }} as actions
+    from {{ relation }} as actions
     left join memberships
         on actions.account_id = memberships.account_id
         and actions.agent_id = memberships.agent_id
         and actions.action_at >= memberships.valid_from
         and actions.action_at < memberships.valid_to
+    where {{ is_work('actions') }}
 ),
 
+{% endfor -%}
 {% for name, rows in work.items() -%}
 {{ name }} as (
     select work.*, {{ or_unknown('memberships.team_id') }} as team_id
@@ -59,10 +65,10 @@ ended_by_teams as (
 
 {{ sums_of_work('team_id', [
     {'relation': 'received_by_teams', 'sums': {
-        'team_assignments_received_count': 'count(*)',
+        'team_assignments_received_count': counted(),
     }},
     {'relation': 'ended_by_teams', 'sums': {
-        'team_assignments_ended_count': 'count(*)',
-        'team_assignment_seconds_sum': 'sum(assignment_seconds)',
+        'team_assignments_ended_count': counted(),
+        'team_assignment_seconds_sum': summed('assignment_seconds'),
     }},
 ]) }}

@@ -1,4 +1,6 @@
-{{ incremental_by_item("'mention'") }}
+{{ incremental_by_item('mention', summed=[
+    'account_id', 'unique_id', 'tag',
+]) }}
 -- One row per account, mention and name of a tag on it.
 select distinct
     account_id,

@@ -1,3 +1,4 @@
+{{ config(tags='in_fingerprint') }}
 -- One row per account, team, user and spell of membership.
 with versions as (
     select

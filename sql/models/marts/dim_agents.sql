@@ -6,13 +6,17 @@ with listed as (
 acting as (
     select
         account_id,
-        agent_id,
-        arg_max(agent_name, action_at) as agent_name,
-        min(action_at) as first_action_at,
-        max(action_at) as last_action_at
-    from {{ ref('int_actions') }}
-    where agent_id is not null
-    group by account_id, agent_id
+        user_id as agent_id,
+        arg_max(user_name, added_at) as agent_name,
+        min(added_at) as first_action_at,
+        max(added_at) as last_action_at
+    from (
+        select account_id, user_id, user_name, added_at from {{ ref('stg_mention_actions') }}
+        union all
+        select account_id, user_id, user_name, added_at from {{ ref('stg_case_actions') }}
+    )
+    where user_id is not null
+    group by account_id, user_id
 )
 
 select

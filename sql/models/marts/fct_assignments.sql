@@ -1,4 +1,7 @@
-{{ incremental_by_item() }}
+{{ incremental_by_item(summed=[
+    'account_id', 'object', 'assignee_type', 'assignee_id', 'started_at', 'ended_at', 'is_deleted',
+    'assignment_seconds', 'assignment_business_hours_seconds',
+]) }}
 -- One row per mention or case, agent or team, and stretch of time in which it was assigned to them without a break.
 with assigns as (
     select
@@ -101,6 +104,7 @@ select
     measured.started_at,
     measured.ended_at,
     measured.ended_at is null as is_current,
+    deleted.unique_id is not null as is_deleted,
     measured.assigner.agent_id as assigned_by_agent_id,
     measured.assigner.kind as assigned_by_actor_kind,
     measured.replacement.agent_id as ended_by_agent_id,
@@ -109,5 +113,9 @@ select
     {{ business_seconds_between('at_start', 'measured.started_at', 'at_end', 'measured.ended_at') }}
         as assignment_business_hours_seconds
 from measured
+left join (select * from {{ touched_items() }} where deleted_at is not null) as deleted
+    on measured.account_id = deleted.account_id
+    and measured.object = deleted.object
+    and measured.unique_id = deleted.unique_id
 {{ business_clock('at_start', 'measured.account_id', 'measured.schedule_id', 'measured.started_at') }}
 {{ business_clock('at_end', 'measured.account_id', 'measured.schedule_id', 'measured.ended_at') }}

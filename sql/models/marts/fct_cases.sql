@@ -1,4 +1,16 @@
-{{ incremental_by_item("'case'") }}
+{{ incremental_by_item('case', summed=[
+    'account_id', 'unique_id', 'topic_id', 'channel', 'status', 'is_own', 'is_deleted', 'is_in_response_metrics',
+    'is_negative_interval', 'is_status_contradicted', 'published_at', 'added_at', 'case_at', 'first_human_action_at',
+    'first_human_reply_at', 'first_resolved_at', 'deleted_at', 'first_human_action_agent_id',
+    'first_human_reply_agent_id', 'first_resolve_actor_kind', 'first_human_resolve_agent_id',
+    'first_response_seconds', 'first_response_business_hours_seconds', 'first_human_action_seconds',
+    'first_human_action_business_hours_seconds', 'first_human_response_seconds',
+    'first_human_response_business_hours_seconds', 'resolve_seconds', 'resolve_business_hours_seconds',
+    'unresolved_seconds', 'unresolved_business_hours_seconds', 'pending_seconds', 'api_response_time_seconds',
+    'api_response_time_business_hours_seconds', 'api_resolve_time_seconds',
+    'api_resolve_time_business_hours_seconds', 'api_handle_time_seconds', 'api_unresolved_time_seconds',
+    'api_unresolved_time_business_hours_seconds', 'api_pending_time_seconds',
+]) }}
 -- One row per case, alive or deleted. Null: has not happened or cannot be known. 0: happened at once.
 with cases as (
     select

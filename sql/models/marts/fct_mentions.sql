@@ -1,4 +1,18 @@
-{{ incremental_by_item("'mention'") }}
+{{ incremental_by_item('mention', summed=[
+    'account_id', 'unique_id', 'topic_id', 'channel', 'sentiment', 'status', 'is_own', 'is_deleted', 'has_reply',
+    'has_resolve', 'is_in_response_metrics', 'is_negative_interval', 'is_status_contradicted', 'published_at',
+    'added_at', 'mention_at', 'mention_date', 'reporting_time_zone', 'first_human_action_at', 'first_human_reply_at',
+    'first_resolved_at', 'deleted_at', 'first_human_action_agent_id', 'first_human_reply_agent_id',
+    'first_resolve_actor_kind', 'first_human_resolve_agent_id', 'first_response_seconds',
+    'first_human_response_seconds', 'resolve_seconds', 'first_action_seconds', 'first_human_action_seconds',
+    'first_assignment_seconds', 'first_response_business_hours_seconds',
+    'first_human_response_business_hours_seconds', 'resolve_business_hours_seconds',
+    'first_action_business_hours_seconds', 'first_human_action_business_hours_seconds',
+    'first_assignment_business_hours_seconds', 'api_response_time_seconds',
+    'api_response_time_business_hours_seconds', 'api_resolve_time_seconds',
+    'api_resolve_time_business_hours_seconds', 'api_handle_time_seconds', 'action_count', 'reply_count',
+    'reopening_count',
+]) }}
 -- One row per mention, alive or deleted. Null: has not happened or cannot be known. 0: happened at once.
 with mentions as (
     select

@@ -2,7 +2,7 @@
 -- One row per time that a customer waited, on a mention or in a case, and who ended it.
 with items as (
     select *
-    from {{ of_touched(ref('int_items')) }}
+    from {{ touched_items() }}
     where not is_own
 ),
 
@@ -46,7 +46,7 @@ actions as (
         actions.actor_kind,
         actions.agent_id,
         actions.schedule_id
-    from {{ ref('int_actions') }} as actions
+    from {{ of_touched(ref('int_actions')) }} as actions
     inner join items
         on actions.account_id = items.account_id
         and actions.object = items.object

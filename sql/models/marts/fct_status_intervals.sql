@@ -1,4 +1,6 @@
-{{ incremental_by_item() }}
+{{ incremental_by_item(summed=[
+    'account_id', 'object', 'status', 'is_deleted', 'started_by_agent_id', 'started_at', 'ended_at',
+]) }}
 -- One row per mention or case and stretch of time in one status.
 with intervals as (
     select
@@ -54,6 +56,7 @@ select
     in_order.ended_at,
     in_order.ended_at is null as is_current,
     in_order.ended_at is null and (in_order.status is distinct from items.status) as is_contradicted,
+    items.deleted_at is not null as is_deleted,
     in_order.starter.agent_id as started_by_agent_id,
     in_order.starter.kind as started_by_actor_kind,
     in_order.ending.agent_id as ended_by_agent_id,
@@ -63,7 +66,7 @@ select
     {{ business_seconds_between('at_start', 'in_order.started_at', 'at_end', 'in_order.ended_at') }}
         as interval_business_hours_seconds
 from in_order
-inner join {{ of_touched(ref('int_items')) }} as items
+inner join {{ touched_items() }} as items
     on in_order.account_id = items.account_id
     and in_order.object = items.object
     and in_order.unique_id = items.unique_id

@@ -6,17 +6,6 @@
     'assign_time': 'first_assignment_seconds',
     'first_action_time': 'first_action_seconds',
 } %}
-{%- set times = {
-    'response_time': ['first_response_seconds', 'api_response_time_seconds'],
-    'response_time_business_hours': ['first_response_business_hours_seconds', 'api_response_time_business_hours_seconds'],
-    'resolve_time': ['resolve_seconds', 'api_resolve_time_seconds'],
-    'resolve_time_business_hours': ['resolve_business_hours_seconds', 'api_resolve_time_business_hours_seconds'],
-} %}
-{%- set times_of_cases = {
-    'unresolved_time': ['unresolved_seconds', 'api_unresolved_time_seconds'],
-    'unresolved_time_business_hours': ['unresolved_business_hours_seconds', 'api_unresolved_time_business_hours_seconds'],
-    'pending_time': ['pending_seconds', 'api_pending_time_seconds'],
-} %}
 
 -- A day of the API's ends where its next begins; the last has been counted up to when it was asked.
 with statistics as (
@@ -198,53 +187,14 @@ judged_statistics as (
     from compared_statistics
 ),
 
--- Timestamps: the API's times of each mention and case, by the day on which it was added. All measures of a day in one
--- row first: the facts are read once, and each date is looked up once.
-{%- set facts = [('mention', times), ('case', dict(times, **times_of_cases))] %}
-{%- for object, all_times in facts %}
-{{ object }}_days as (
-    select
-        facts.account_id,
-        {{ reporting_date('facts.added_at') }} as added_date
-        {%- for measure, (ours, theirs) in all_times.items() %},
-        {%- set is_known = 'facts.' ~ theirs ~ ' is not null' %}
-        {%- set differs = 'facts.' ~ ours ~ ' <> facts.' ~ theirs %}
-        avg(facts.{{ theirs }}) filter (where facts.{{ ours }} is not null) as {{ measure }}_theirs,
-        avg(facts.{{ ours }}) filter (where {{ is_known }}) as {{ measure }}_ours,
-        count(facts.{{ theirs }}) as {{ measure }}_compared_count,
-        count(*) filter (where facts.{{ ours }} = facts.{{ theirs }}) as {{ measure }}_equal_count,
-        count(*) filter (where {{ is_known }} and facts.{{ ours }} is null and facts.published_at is not null)
-            as {{ measure }}_only_theirs_count,
-        count(*) filter (where {{ is_known }} and facts.published_at is null) as {{ measure }}_unknown_time_count,
-        count(*) filter (where {{ differs }} and facts.is_negative_interval) as {{ measure }}_negative_count,
-        count(*) filter (where {{ differs }} and facts.is_status_contradicted) as {{ measure }}_contradicted_count,
-        count(*) filter (where {{ differs }}) as {{ measure }}_different_count
-        {%- endfor %}
-    from {{ ref('fct_' ~ object ~ 's') }} as facts
-    where not facts.is_deleted and facts.added_at is not null
-    group by all
-),
-
-{% endfor -%}
+-- Timestamps: the API's times of each mention and case, by the day on which it was added.
 judged_timestamps as (
-{%- for object, all_times in facts %}
-{%- for measure in all_times %}
     select
-        account_id,
-        '{{ object }}_{{ measure }}' as measure,
+        *,
         {{ first_instant_of('cast(added_date as timestamp)', "'" ~ var('reporting_time_zone') ~ "'") }} as day_start_at,
-        {%- for column in [
-            'theirs', 'ours', 'compared_count', 'equal_count', 'only_theirs_count', 'unknown_time_count', 'negative_count',
-            'contradicted_count', 'different_count',
-        ] %}
-        {{ measure }}_{{ column }} as {{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from {{ object }}_days
-    where {{ measure }}_compared_count > 0
-    {{- '\n    union all' if not loop.last }}
-{%- endfor %}
-    {{- '\n    union all' if not loop.last }}
-{%- endfor %}
+        theirs_seconds_sum / nullif(both_count, 0) as theirs,
+        ours_seconds_sum / nullif(both_count, 0) as ours
+    from {{ ref('int_compared_times') }}
 )
 
 select
