@@ -192,7 +192,7 @@ def _fingerprint(rules_folder: Path, reporting_time_zone: str, versions: str) ->
     """What rows of items that have not changed depend on."""
     project = (
         file
-        for folder in ("models", "macros")
+        for folder in ("models", "macros", "materializations")
         for file in sorted((SQL_FOLDER / folder).rglob("*"))
         if file.suffix in {".sql", ".yml"}
     )

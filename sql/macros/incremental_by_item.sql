@@ -98,3 +98,9 @@
         unique_id in selected_resources and graph.nodes[unique_id].config.get('incremental_strategy') == 'by_item'
     ) }}
 {%- endmacro %}
+
+{#- Whether the model has a table of an earlier build, which this one goes on from. -#}
+{% macro has_been_built() -%}
+    {#- `this` is none in a unit test. -#}
+    {{ return(this is not none and load_cached_relation(this) is not none and not should_full_refresh()) }}
+{%- endmacro %}

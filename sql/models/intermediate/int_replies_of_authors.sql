@@ -1,6 +1,6 @@
 -- One row per reply of a person to a customer's item that is not touched, of an author who has a touched one; none when
 -- the rows of all items are made.
-{% if not execute %}-- depends_on: {{ ref('int_touched_items') }}{% endif %}
+{%- set is_asked = execute and is_changed_in_this_run('int_actions') and has_been_built() %}
 select
     others.account_id,
     others.object,
@@ -18,15 +18,11 @@ select
     others.is_within_28_days,
     others.is_in_business_hours
 from {{ ref('int_actions') }} as others
-{%- if execute and load_cached_relation(this) is not none and not should_full_refresh() and is_changed_in_this_run('int_actions') %}
-semi join {{ changes_of('int_actions') }} as actions
+semi join {{ changes_of('int_actions') if is_asked else ref('int_actions') }} as actions
     on others.account_id = actions.account_id
     and others.author_id = actions.author_id
 anti join {{ ref('int_touched_items') }} as touched
     on others.account_id = touched.account_id
     and others.object = touched.object
     and others.unique_id = touched.unique_id
-where others.action_type = 'reply' and not others.is_own and {{ is_work('others') }}
-{%- else %}
-where false
-{%- endif %}
+where others.action_type = 'reply' and not others.is_own and {{ is_work('others') }} and {{ 'true' if is_asked else 'false' }}

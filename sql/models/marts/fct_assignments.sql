@@ -52,6 +52,12 @@ stretches as (
     group by account_id, object, unique_id, assignee_type, assignee_id, stretch
 ),
 
+deleted as (
+    select account_id, object, unique_id
+    from {{ touched_items() }}
+    where deleted_at is not null
+),
+
 measured as (
     select
         stretches.*,
@@ -113,7 +119,7 @@ select
     {{ business_seconds_between('at_start', 'measured.started_at', 'at_end', 'measured.ended_at') }}
         as assignment_business_hours_seconds
 from measured
-left join (select * from {{ touched_items() }} where deleted_at is not null) as deleted
+left join deleted
     on measured.account_id = deleted.account_id
     and measured.object = deleted.object
     and measured.unique_id = deleted.unique_id
