@@ -21,15 +21,19 @@ SUMS = (
     *("intermediate.int_backlog_changes", "intermediate.int_compared_times"),
 )
 PLANTED = (
-    "INSERT INTO marts.agg_channels_daily SELECT * REPLACE ('planted' AS channel) FROM marts.agg_channels_daily LIMIT 1"
+    "INSERT INTO intermediate.int_compared_times"
+    " SELECT * REPLACE ('planted' AS measure) FROM intermediate.int_compared_times LIMIT 1"
 )
-"""A row that no mention has: a build that makes the sums whole has not got it, one that adds differences keeps it."""
+"""A row that no item has: a build that makes the sums whole has not got it, one that adds differences keeps it."""
 FAR_AHEAD_HOURS = 20
 
 
 @pytest.fixture
 def site(make_site: Callable[..., Any]) -> Any:
+    """A day after the first sync: until then somebody has come into a team, after which all is built anew."""
     site = make_site()
+    site.sync()
+    site.box.advance(hours=24)
     site.sync()
     assert site.transform().is_full_refresh
     return site
@@ -59,7 +63,7 @@ def execute(site: Any, statement: str) -> list[tuple[Any, ...]]:
 
 
 def has_planted_row(site: Any) -> bool:
-    return bool(site.one("SELECT count(*) FROM marts.agg_channels_daily WHERE channel = 'planted'"))
+    return bool(site.one("SELECT count(*) FROM intermediate.int_compared_times WHERE measure = 'planted'"))
 
 
 def assert_equal_to_a_full_build(site: Any, folder: Path) -> None:
@@ -86,7 +90,7 @@ def test_they_are_changed_by_what_was_touched_only(site: Any, tmp_path: Path) ->
     assert has_planted_row(site), "the sums are made whole"
     left = execute(site, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'intermediate'")
     assert not [name for (name,) in left if name.startswith(("_changes", "_unfinished"))]
-    execute(site, "DELETE FROM marts.agg_channels_daily WHERE channel = 'planted'")
+    execute(site, "DELETE FROM intermediate.int_compared_times WHERE measure = 'planted'")
     assert_equal_to_a_full_build(site, tmp_path / "full")
 
 
@@ -96,7 +100,7 @@ def test_after_a_build_that_failed_they_are_made_whole(site: Any, tmp_path: Path
     execute(site, PLANTED)
     ((view,),) = execute(site, "SELECT sql FROM duckdb_views() WHERE view_name = 'stg_mention_tags'")
     execute(site, "DROP VIEW staging.stg_mention_tags")
-    with pytest.raises(TransformFailed, match="bridge_mention_tags"):
+    with pytest.raises(TransformFailed, match="stg_mention_tags"):
         site.transform()
     execute(site, view)
     let_time_pass(site)
@@ -131,7 +135,8 @@ def test_what_a_clock_puts_after_the_build_is_open_when_it_has_come(site: Any, t
     )
     execute(
         site,
-        f"UPDATE social_connect.mentions SET added_at = {ahead}, published_at = {ahead} WHERE unique_id = {newest}",
+        f"UPDATE social_connect.mentions SET added_at = {ahead}, published_at = {ahead}, status = 'new'"
+        f" WHERE unique_id = {newest}",
     )
     execute(site, f"DELETE FROM social_connect.mention_actions WHERE unique_id = {newest}")
     site.transform()
