@@ -42,6 +42,16 @@ stretches as (
         and intervals.unique_id = items.unique_id
         and intervals.weight = items.weight
     where intervals.status <> 'done'
+),
+
+-- A stretch that ends as it starts, or before, because clocks differ, is no time at which anything was open.
+borders as (
+    {%- for direction, instant in [(1, 'started_at'), (-1, 'ended_at')] %}
+    select * exclude (started_at, ended_at), {{ instant }} as instant, {{ direction }} as direction
+    from stretches
+    where {{ instant }} is not null and coalesce(started_at < ended_at, true)
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 )
 
 select
@@ -50,33 +60,14 @@ select
     topic_id,
     channel,
     status,
-    change_date,
-    cast(sum(change_count) as bigint) as change_count,
-    cast(sum(open_change) as bigint) as open_change,
-    cast(sum(unassigned_change) as bigint) as unassigned_change,
-    cast(sum(contradicted_change) as bigint) as contradicted_change,
-    cast(sum(opened_second_change) as bigint) as opened_second_change
-from (
-    {%- for sign, instant in [('', 'started_at'), ('-', 'ended_at')] %}
-    select
-        account_id,
-        object,
-        topic_id,
-        channel,
-        status,
-        {{ reporting_date(instant, 'day') }} as change_date,
-        {{ counted() }} as change_count,
-        {{ sign }}{{ counted() }} as open_change,
-        {{ sign }}{{ counted('is_unassigned') }} as unassigned_change,
-        {{ sign }}{{ counted('is_contradicted') }} as contradicted_change,
-        {{ sign }}{{ summed('opened_second') }} as opened_second_change
-    from stretches
-    {{ reporting_day('day', instant) }}
-    -- One that ends as it starts, or before, because clocks differ, is no time at which anything was open.
-    where coalesce(started_at < ended_at, true) and {{ condition | replace('instant', instant) }}
-    group by all
-    {{- '\n    union all' if not loop.last }}
-    {%- endfor %}
-)
-group by account_id, object, topic_id, channel, status, change_date
+    {{ reporting_date('instant', 'day') }} as change_date,
+    {{ counted() }} as change_count,
+    {{ summed('direction') }} as open_change,
+    {{ summed('direction', 'is_unassigned') }} as unassigned_change,
+    {{ summed('direction', 'is_contradicted') }} as contradicted_change,
+    {{ summed('direction * opened_second') }} as opened_second_change
+from borders
+{{ reporting_day('day', 'instant') }}
+where {{ condition }}
+group by account_id, object, topic_id, channel, status, {{ reporting_date('instant', 'day') }}
 {%- endmacro %}

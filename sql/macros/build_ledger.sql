@@ -7,6 +7,11 @@
 {% macro built_loads() -%} intermediate._built_loads {%- endmacro %}
 {% macro built_deletions() -%} intermediate._built_deletions {%- endmacro %}
 
+{#- There while a build is under way, and after one that did not come to its end. -#}
+{% macro unfinished_build() -%}
+    {{ return(api.Relation.create(database=target.database, schema='intermediate', identifier='_unfinished_build')) }}
+{%- endmacro %}
+
 {% macro incremental_models() -%}
     {{ return(
         graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
@@ -33,16 +38,13 @@ create schema if not exists intermediate;
 );
         {%- if incremental_models() | selectattr('unique_id', 'in', selected_resources) | list %}
             {%- do refuse_missing_tables() %}
-            {%- set unfinished = api.Relation.create(
-                database=target.database, schema='intermediate', identifier='_unfinished_build'
-            ) %}
-            {%- if load_cached_relation(unfinished) is not none %}
+            {%- if load_cached_relation(unfinished_build()) is not none %}
                 {%- for node in incremental_models() if node.config.incremental_strategy == 'by_difference' %}
                     {%- set sums = load_cached_relation(table_of(node)) %}
                     {%- if sums is not none %}{% do adapter.drop_relation(sums) %}{% endif %}
                 {%- endfor %}
             {%- endif %}
-create or replace table {{ unfinished }} as select '{{ invocation_id }}' as invocation_id;
+create or replace table {{ unfinished_build() }} as select '{{ invocation_id }}' as invocation_id;
         {%- endif %}
     {%- endif %}
 {% endmacro %}
@@ -81,7 +83,7 @@ create or replace table {{ built_deletions() }} as
 select * from staging.stg_deletions;
 -- With which rules, zone and versions, only the program knows, and says it after this; else the next build is a full one.
 create or replace table intermediate._built_with as select cast(null as varchar) as fingerprint;
-drop table if exists intermediate._unfinished_build;
+drop table if exists {{ unfinished_build() }};
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

@@ -220,6 +220,10 @@ def test_staging_columns_are_as_personal_as_those_they_are_made_of(
             assert not renamed & personal, f"{name}: a personal column under another name"
 
 
+WITHOUT_ROWS_IN_A_FULL_BUILD = {"int_replies_of_authors": "int_actions", "int_touched_items": "int_items"}
+"""Such models, whose rows cannot be looked at here, and what theirs are rows of."""
+
+
 def test_models_mark_every_column_that_holds_what_is_personal(
     home: Path, dictionary: dict[tuple[str, str], _Described]
 ) -> None:
@@ -229,6 +233,10 @@ def test_models_mark_every_column_that_holds_what_is_personal(
         assert count > 50
         for (schema, name), described in dictionary.items():
             if schema not in {"marts", "intermediate"}:
+                continue
+            if name in WITHOUT_ROWS_IN_A_FULL_BUILD:
+                made_of = dictionary[schema, WITHOUT_ROWS_IN_A_FULL_BUILD[name]]
+                assert described.personal == made_of.personal & described.types.keys()
                 continue
             for column, kind in described.types.items():
                 if kind == "varchar":
