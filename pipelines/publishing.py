@@ -357,36 +357,49 @@ def _build(building: Path, warehouse: Warehouse, name: str) -> None:
 
 
 def _copy_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind."""
+    """Copies the tables of a schema of the work file, then makes its views; the loader's own tables stay behind.
+
+    Facts are tables here, also one that is a view there: what it reads stays behind.
+    """
     con.execute(f"CREATE SCHEMA {schema}")
     tables = con.execute(
         "SELECT table_name FROM duckdb_tables()"
         " WHERE database_name = 'work' AND schema_name = ? AND NOT starts_with(table_name, '_dlt')",
         [schema],
     ).fetchall()
-    for (name,) in tables:
-        con.execute(f'CREATE TABLE {schema}."{name}" AS FROM work.{schema}."{name}"')
     views = con.execute(
-        "SELECT sql FROM duckdb_views() WHERE database_name = 'work' AND schema_name = ? AND NOT internal", [schema]
+        "SELECT view_name, sql FROM duckdb_views() WHERE database_name = 'work' AND schema_name = ? AND NOT internal",
+        [schema],
     ).fetchall()
-    for (sql,) in views:
-        con.execute(sql)
+    facts = {name for name, _ in views if name in PARTITIONED_BY}
+    for name in (*(name for (name,) in tables), *facts):
+        con.execute(f'CREATE TABLE {schema}."{name}" AS FROM work.{schema}."{name}"')
+    for name, sql in views:
+        if name not in facts:
+            con.execute(sql)
 
 
 def _copy_comments(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     """Copies the descriptions that dbt has put on the tables and views of a schema."""
+    views = {
+        name
+        for (name,) in con.execute(
+            "SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND schema_name = ?",
+            [schema],
+        ).fetchall()
+    }
     comments = con.execute(
-        "SELECT 'TABLE', table_name, NULL, comment FROM duckdb_tables()"
-        " WHERE database_name = 'work' AND schema_name = $1"
+        "SELECT table_name, NULL, comment FROM duckdb_tables() WHERE database_name = 'work' AND schema_name = $1"
         " UNION ALL"
-        " SELECT 'VIEW', view_name, NULL, comment FROM duckdb_views() WHERE database_name = 'work' AND schema_name = $1"
+        " SELECT view_name, NULL, comment FROM duckdb_views() WHERE database_name = 'work' AND schema_name = $1"
         " UNION ALL"
-        " SELECT 'COLUMN', table_name, column_name, comment FROM duckdb_columns()"
+        " SELECT table_name, column_name, comment FROM duckdb_columns()"
         " WHERE database_name = 'work' AND schema_name = $1",
         [schema],
     ).fetchall()
-    for kind, name, column, comment in comments:
+    for name, column, comment in comments:
         if comment:
+            kind = "COLUMN" if column else "VIEW" if name in views else "TABLE"
             _comment(con, kind, (schema, name, column), comment)
 
 

@@ -79,7 +79,7 @@ def test_the_copy_has_every_table_and_view_and_none_of_the_loaders(filled: Wareh
     with duckdb.connect(filled.published_file, read_only=True) as con:
         found = con.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
         tables = sorted((DATASET, table.name) for table in contract("mention").tables)
-        assert found == [(MARTS, "published_version"), *tables]
+        assert found == [(MARTS, "fct_mentions"), (MARTS, "published_version"), *tables]
         assert con.execute(f"SELECT count(*) FROM {MARTS}.fct_mentions").fetchone() == (2,)
     assert names(filled.published_folder) == ["versions", "warehouse.duckdb"]
     for path in filled.published_folder.rglob("*"):
@@ -90,7 +90,7 @@ def test_the_copy_says_what_its_tables_and_columns_mean(filled: Warehouse) -> No
     publish(filled)
     with filled.connect_published() as con:
         (table,) = con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'mentions'").fetchone() or ()
-        (view,) = con.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'fct_mentions'").fetchone() or ()
+        (mart,) = con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'fct_mentions'").fetchone() or ()
         (column,) = (
             con.execute(
                 "SELECT comment FROM duckdb_columns() WHERE table_name = 'mentions' AND column_name = 'unique_id'"
@@ -99,8 +99,40 @@ def test_the_copy_says_what_its_tables_and_columns_mean(filled: Warehouse) -> No
         )
     root = contract("mention").root
     assert table == root.description
-    assert view == "One row per mention."
+    assert mart == "One row per mention."
     assert column == next(column.description for column in root.all_columns if column.name == "unique_id")
+
+
+def test_views_stay_views_but_facts_are_tables_with_the_rows_of_what_stays_behind(small: Warehouse) -> None:
+    with duckdb.connect(small.file) as con:
+        con.execute(f"""
+            CREATE SCHEMA intermediate;
+            CREATE TABLE intermediate.int_actions AS
+              SELECT unique_id, 1 AS action_number FROM {DATASET}.mentions;
+            CREATE VIEW {MARTS}.fct_mention_actions AS FROM intermediate.int_actions;
+            CREATE VIEW {MARTS}.rpt_volume AS SELECT count(*) AS action_count FROM {MARTS}.fct_mention_actions;
+            COMMENT ON VIEW {MARTS}.rpt_volume IS 'One row.';
+            COMMENT ON VIEW {MARTS}.fct_mention_actions IS 'One row per action.';
+            COMMENT ON COLUMN {MARTS}.fct_mention_actions.action_number IS 'From the oldest.';
+        """)
+    publish(small)
+    with small.connect_published() as con:
+        relations = con.execute(
+            "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = $1 AND table_name <> 'published_version'"
+            " UNION ALL SELECT view_name || ' (view)', comment FROM duckdb_views() WHERE schema_name = $1 ORDER BY 1",
+            [MARTS],
+        ).fetchall()
+        columns = con.execute(
+            "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'fct_mention_actions'"
+        ).fetchall()
+        assert con.execute("FROM fct_mention_actions ORDER BY ALL").fetchall() == [("m0", 1), ("m1", 1)]
+        assert con.execute("FROM rpt_volume").fetchall() == [(2,)]
+    assert relations == [
+        ("fct_mention_actions", "One row per action."),
+        ("fct_mentions", "One row per mention."),
+        ("rpt_volume (view)", "One row."),
+    ]
+    assert columns == [("unique_id", None), ("action_number", "From the oldest.")]
 
 
 def test_the_copy_says_which_version_it_is_and_what_it_is_reckoned_to(filled: Warehouse) -> None:
@@ -436,7 +468,7 @@ def test_an_export_says_what_its_tables_are(with_facts: Warehouse) -> None:
         "fct_security_events": 0,
         "published_version": 1,
     }
-    assert tables["fct_mentions"]["kind"] == "view"
+    assert tables["fct_mentions"]["kind"] == "table"
     assert tables["fct_mentions"]["description"] == "One row per mention."
     replies = tables["fct_replies"]
     assert replies["partitioned_by"] == "started_month"

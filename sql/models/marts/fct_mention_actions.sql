@@ -1,5 +1,6 @@
-{{ incremental_by_item('mention') }}
+{{ config(materialized='view') }}
 -- One row per action on a mention. `action_number` counts from the oldest, so it stays when new actions come.
+-- A view, for the rows are those of int_actions: they need not be written twice. The published copy has them as a table.
 select
     account_id,
     unique_id,
@@ -24,5 +25,5 @@ select
     schedule_id,
     is_in_business_hours,
     since_publication_seconds
-from {{ of_touched(ref('int_actions')) }}
+from {{ ref('int_actions') }}
 where object = 'mention'
