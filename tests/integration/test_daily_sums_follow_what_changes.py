@@ -28,9 +28,12 @@ PLANTED = (
 FAR_AHEAD_HOURS = 20
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(make_site: Callable[..., Any]) -> Any:
-    """A day after the first sync: until then somebody has come into a team, after which all is built anew."""
+    """A day after the first sync: until then somebody has come into a team, after which all is built anew.
+
+    Each test goes on where another has ended, which is with sums that are as they have to be.
+    """
     site = make_site()
     site.sync()
     site.box.advance(hours=24)

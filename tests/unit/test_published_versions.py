@@ -118,7 +118,8 @@ def test_views_stay_views_but_facts_are_tables_with_the_rows_of_what_stays_behin
     publish(small)
     with small.connect_published() as con:
         relations = con.execute(
-            "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = $1 AND table_name <> 'published_version'"
+            "SELECT table_name, comment FROM duckdb_tables()"
+            " WHERE schema_name = $1 AND table_name <> 'published_version'"
             " UNION ALL SELECT view_name || ' (view)', comment FROM duckdb_views() WHERE schema_name = $1 ORDER BY 1",
             [MARTS],
         ).fetchall()
