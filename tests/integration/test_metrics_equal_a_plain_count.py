@@ -33,7 +33,7 @@ ACCOUNT = 1417
 START = datetime(2025, 4, 20, tzinfo=UTC)
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 CHRISTMAS = date(2025, 12, 25)
-TABLES = ("fct_mentions", "fct_cases", "fct_status_intervals", "fct_assignments", "fct_replies", "fct_mention_actions")
+TABLES = ("fct_mentions", "fct_cases", "fct_status_intervals", "fct_assignments", "fct_replies", "int_actions")
 
 
 @dataclass

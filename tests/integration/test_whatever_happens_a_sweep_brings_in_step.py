@@ -56,7 +56,7 @@ def run(site: Any, what: str, stop: tuple[str, int], sweep_calls: int) -> None:
         site.box.faults.clear()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(1, 1_000), daily=HISTORIES, cuts=CUTS)
 def test_whatever_happens(make_site: Make, seed: int, daily: DailyChanges, cuts: list[Any]) -> None:
     site = make_site(
