@@ -34,8 +34,8 @@ _CHANGING = (
     *("--indirect-selection", "empty"),
 )
 """What is built when only rows have changed: not views, nor tables of what the fingerprint has, which are as the last
-transform left them. Tests run, but those of single columns of reports: a report is a view, and its columns have been
-tested where it takes them from. To make each report once more for each of them takes longer than the build."""
+transform left them. Tests run, but those of single columns of reports, which have been tested where a report takes them
+from: to make each report once more for each of them takes longer than the build."""
 
 
 class TestsFailed(Exception):

@@ -700,6 +700,18 @@ def test_every_mart_is_tested_to_have_only_topics_and_channels_of_the_dimensions
     assert lenient <= {"fct_account_changes"}
 
 
+def test_what_reports_refer_to_is_tested_in_a_table_too(built: Built) -> None:
+    """Where not everything is built, it is tested there only."""
+    of_reports, of_tables = set(), set()
+    for node in built.manifest["nodes"].values():
+        if (node.get("test_metadata") or {}).get("name") == "foreign_key":
+            told = node["test_metadata"]["kwargs"]
+            is_of_report = node["attached_node"].rpartition(".")[2].startswith("rpt_")
+            (of_reports if is_of_report else of_tables).add((*told["columns"], told["to"]))
+    assert of_reports
+    assert of_reports <= of_tables
+
+
 def test_every_mart_is_under_contract_with_a_type_for_each_column(models: list[Json]) -> None:
     for model in (model for model in models if model["schema"] == "marts"):
         assert model["contract"]["enforced"], model["name"]

@@ -178,7 +178,7 @@ exec "$@"
 
 
 @pytest.fixture(scope="module")
-def synced(make_site: Make) -> Any:
+def site(make_site: Make) -> Any:
     """One that tests may share which leave it in step with its account."""
     site = make_site(seed=13, mentions=150, days=10, options={"social_connect_start_date": START})
     assert end(start(site, "sync"))[0] == 0
@@ -187,9 +187,8 @@ def synced(make_site: Make) -> Any:
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="a read-only folder, also for root, needs unshare and user namespaces")
 @pytest.mark.parametrize("folder", ["", "published", "dlt", "api", "runs", "logs"])
-def test_a_folder_that_is_read_only(synced: Any, folder: str) -> None:
+def test_a_folder_that_is_read_only(site: Any, folder: str) -> None:
     """The home itself, or one folder in it; then it may be written to again."""
-    site = synced
     published = site.home / "published" / "warehouse.duckdb"
     before = published.read_bytes()
     site.box.advance(hours=30)
